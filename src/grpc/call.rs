@@ -1,0 +1,188 @@
+//! What surrounds every call: size of its metadata, identity, deadline, panics, a line in the log.
+//!
+//! Around the router and not inside of the handlers, so that a call is turned away before its
+//! message is read.
+
+use std::{
+    convert::Infallible,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use http::{HeaderMap, Request, Response};
+use tokio::time::Instant;
+use tonic::body::Body;
+use tower::Service;
+
+use super::{
+    auth::Authenticator,
+    status::{Failure, in_our_words, status},
+};
+use crate::model::Ids;
+
+/// How large a call's metadata gets at most, as HTTP/2 counts it: 32 bytes an entry besides its
+/// name and value (RFC 9113, section 6.5.2).
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+
+/// The services that anybody may call: health and reflection.
+const PUBLIC_PREFIX: &str = "/grpc.";
+
+/// When a call's caller no longer waits for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CallDeadline(pub(super) Instant);
+
+/// A service with all that surrounds a call.
+#[derive(Clone)]
+pub struct CallService<S> {
+    inner: S,
+    authenticator: Arc<dyn Authenticator>,
+    ids: Arc<dyn Ids>,
+}
+
+impl<S> CallService<S> {
+    /// Surrounds the calls of a service.
+    pub fn new(inner: S, authenticator: Arc<dyn Authenticator>, ids: Arc<dyn Ids>) -> Self {
+        Self {
+            inner,
+            authenticator,
+            ids,
+        }
+    }
+
+    /// Turns a call away, or lets it in with its caller's identity beside it.
+    fn admit(&self, request: &mut Request<Body>) -> Result<(), Failure> {
+        if metadata_bytes(request.headers()) > METADATA_BYTES_MAX {
+            return Err(Failure::TooLarge);
+        }
+        if request.uri().path().starts_with(PUBLIC_PREFIX) {
+            return Ok(());
+        }
+        let identity = self.authenticator.authenticate(request.headers());
+        let identity = identity.map_err(Failure::BadCredentials)?;
+        request.extensions_mut().insert(identity);
+        Ok(())
+    }
+}
+
+impl<S> Service<Request<Body>> for CallService<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + Clone,
+    S: Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let started = Instant::now();
+        let ids = Arc::clone(&self.ids);
+        let path = request.uri().path().to_owned();
+        let admitted = self.admit(&mut request);
+        let deadline = grpc_timeout(request.headers()).and_then(|left| started.checked_add(left));
+        if let Some(deadline) = deadline {
+            request.extensions_mut().insert(CallDeadline(deadline));
+        }
+        // The service that was polled ready is the one to call.
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+
+        Box::pin(async move {
+            let result = match admitted {
+                Ok(()) => guarded(inner.call(request), deadline).await,
+                Err(failure) => Err(failure),
+            };
+            let response = result.and_then(|response| match in_our_words(response.headers()) {
+                Some(failure) => Err(failure),
+                None => Ok(response),
+            });
+            let response = response.unwrap_or_else(|failure| status(failure, &*ids).into_http());
+            let code = response.headers().get("grpc-status");
+            tracing::debug!(
+                rpc = path,
+                // Absent where the answer, or a stream, follows.
+                code = code.and_then(|code| code.to_str().ok()).unwrap_or("0"),
+                micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+                "call"
+            );
+            Ok(response)
+        })
+    }
+}
+
+/// Runs a call until its deadline; a panic of it is its own, and nobody else's.
+async fn guarded(
+    call: impl Future<Output = Result<Response<Body>, Infallible>>,
+    deadline: Option<Instant>,
+) -> Result<Response<Body>, Failure> {
+    let call = AssertUnwindSafe(call).catch_unwind();
+    let outcome = match deadline {
+        Some(deadline) => tokio::time::timeout_at(deadline, call)
+            .await
+            .map_err(|_| Failure::DeadlineExceeded)?,
+        None => call.await,
+    };
+    match outcome {
+        Ok(Ok(response)) => Ok(response),
+        Err(_) => Err(Failure::Panicked),
+    }
+}
+
+fn metadata_bytes(headers: &HeaderMap) -> usize {
+    headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len() + 32)
+        .sum()
+}
+
+/// How long a caller waits: at most 8 digits and a unit, as
+/// <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md> has it.
+fn grpc_timeout(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let value: u64 = digits.parse().ok()?;
+    match unit {
+        "H" => Some(Duration::from_secs(value * 60 * 60)),
+        "M" => Some(Duration::from_secs(value * 60)),
+        "S" => Some(Duration::from_secs(value)),
+        "m" => Some(Duration::from_millis(value)),
+        "u" => Some(Duration::from_micros(value)),
+        "n" => Some(Duration::from_nanos(value)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_read_as_the_protocol_writes_it() {
+        let check = |text: &str, expected: Option<Duration>| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-timeout", text.parse().unwrap());
+            assert_eq!(grpc_timeout(&headers), expected, "{text:?}");
+        };
+        check("1H", Some(Duration::from_secs(3_600)));
+        check("2M", Some(Duration::from_secs(120)));
+        check("3S", Some(Duration::from_secs(3)));
+        check("99999999m", Some(Duration::from_millis(99_999_999)));
+        check("5u", Some(Duration::from_micros(5)));
+        check("6n", Some(Duration::from_nanos(6)));
+        check("123456789m", None);
+        check("m", None);
+        check("-1S", None);
+        check("1s", None);
+    }
+}

@@ -1,0 +1,35 @@
+//! The API over gRPC: protobuf in and out, credentials to a [`Caller`](crate::messenger::Caller),
+//! errors to statuses.
+//!
+//! A handler reads as: parse the request, call the use case, build the response. Protobuf's types
+//! stay here, and [`status`] is the only file that names a status code.
+
+mod auth;
+mod call;
+mod request;
+mod response;
+mod service;
+mod status;
+mod token;
+mod watch;
+
+pub use self::{
+    auth::{Scopes, TrustedHeader},
+    call::CallService,
+    service::Messaging,
+    token::TokenKey,
+};
+
+/// What the protos of `letterbox.v1` compile to.
+#[expect(
+    missing_docs,
+    unreachable_pub,
+    clippy::pedantic,
+    reason = "generated code"
+)]
+pub mod pb {
+    tonic::include_proto!("letterbox.v1");
+}
+
+/// The protos' descriptors, for reflection.
+pub const DESCRIPTORS: &[u8] = tonic::include_file_descriptor_set!("letterbox_descriptor");

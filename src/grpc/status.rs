@@ -1,0 +1,275 @@
+//! From what went wrong to a status: the only file that names a status code.
+//!
+//! Every status carries `google.rpc` details (AIP-193): an `ErrorInfo` with a reason that a client
+//! can go by, and what else fits. Causes are logged here, once, and never sent.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{
+    Code, Status,
+    metadata::{MetadataMap, MetadataValue},
+};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
+
+use super::auth::BadCredentials;
+use crate::{
+    messenger::Error,
+    model::{Ids, Refusal, UserId},
+};
+
+/// The domain of all reasons.
+const DOMAIN: &str = "letterbox";
+
+/// How many violations of a request are listed; more only count.
+const VIOLATIONS_LISTED: usize = 16;
+
+/// How many unknown recipients are named in the details.
+const RECIPIENTS_LISTED: usize = 12;
+
+/// A rule that a field of a request breaks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Violation {
+    /// The field, as the API names it; an element of a list with its index.
+    pub(super) field: String,
+    /// The rule, worded to follow the field's name.
+    pub(super) rule: &'static str,
+}
+
+/// Why a call is not answered with what it asked for.
+#[derive(Clone, Debug)]
+pub(super) enum Failure {
+    BadCredentials(BadCredentials),
+    ScopeMissing(&'static str),
+    Invalid(Vec<Violation>),
+    TooLarge,
+    DeadlineExceeded,
+    Panicked,
+    UseCase(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::UseCase(error)
+    }
+}
+
+/// A status before it is put together.
+struct Draft {
+    code: Code,
+    message: String,
+    details: ErrorDetails,
+}
+
+impl Draft {
+    fn new(code: Code, reason: &str, message: impl Into<String>) -> Self {
+        Self::with_metadata(code, reason, message, [])
+    }
+
+    fn with_metadata<const N: usize>(
+        code: Code,
+        reason: &str,
+        message: impl Into<String>,
+        metadata: [(&str, String); N],
+    ) -> Self {
+        let metadata: HashMap<String, String> = metadata
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value))
+            .collect();
+        Self {
+            code,
+            message: message.into(),
+            details: ErrorDetails::with_error_info(reason, DOMAIN, metadata),
+        }
+    }
+
+    fn resource(mut self, kind: &str, name: &str) -> Self {
+        self.details.set_resource_info(kind, name, "", "");
+        self
+    }
+
+    fn retry_after(mut self, delay: Duration) -> Self {
+        self.details.set_retry_info(Some(delay));
+        self
+    }
+
+    fn finish(self) -> Status {
+        let mut metadata = MetadataMap::new();
+        let delay = self.details.retry_info().and_then(|info| info.retry_delay);
+        if let Some(delay) = delay {
+            // What gRPC's own retries read:
+            // https://github.com/grpc/proposal/blob/master/A6-client-retries.md
+            let millis = MetadataValue::from(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
+            metadata.insert("grpc-retry-pushback-ms", millis);
+        }
+        Status::with_error_details_and_metadata(self.code, self.message, self.details, metadata)
+    }
+}
+
+/// The status of a failure. `ids` gives a defect its id, and spreads the return of many.
+pub(super) fn status(failure: Failure, ids: &dyn Ids) -> Status {
+    let draft = match failure {
+        Failure::BadCredentials(BadCredentials::Missing) => Draft::new(
+            Code::Unauthenticated,
+            "CREDENTIALS_MISSING",
+            "the call carries no credentials",
+        ),
+        Failure::BadCredentials(BadCredentials::Malformed) => Draft::new(
+            Code::Unauthenticated,
+            "CREDENTIALS_MALFORMED",
+            "the call's credentials cannot be read",
+        ),
+        Failure::ScopeMissing(scope) => Draft::with_metadata(
+            Code::PermissionDenied,
+            "SCOPE_MISSING",
+            format!("the call needs the scope {scope}"),
+            [("scope", scope.to_owned())],
+        ),
+        Failure::Invalid(violations) => invalid(violations),
+        Failure::TooLarge => Draft::new(
+            Code::ResourceExhausted,
+            "REQUEST_TOO_LARGE",
+            "the request is too large: at most 4 MiB, its metadata at most 16 KiB",
+        ),
+        Failure::DeadlineExceeded => Draft::new(
+            Code::DeadlineExceeded,
+            "DEADLINE_EXCEEDED",
+            "the call's deadline has passed; what was begun may still be done",
+        ),
+        Failure::Panicked => internal(ids, &"a handler panicked"),
+        Failure::UseCase(error) => use_case(error, ids),
+    };
+    draft.finish()
+}
+
+/// The status of a use case that was not carried out.
+fn use_case(error: Error, ids: &dyn Ids) -> Draft {
+    let message = error.to_string();
+    match error {
+        Error::Refused(refusal) => refused(refusal, message),
+        Error::ResumeTokenExpired => {
+            Draft::new(Code::OutOfRange, "RESUME_TOKEN_EXPIRED", message)
+                // Many watchers may be told at once, and each will list again.
+                .retry_after(spread(
+                    ids,
+                    Duration::from_millis(100),
+                    Duration::from_secs(5),
+                ))
+        }
+        Error::Overloaded => Draft::new(Code::Unavailable, "OVERLOADED", message).retry_after(
+            spread(ids, Duration::from_millis(50), Duration::from_millis(500)),
+        ),
+        Error::DatabaseUnavailable(cause) => {
+            tracing::warn!(error = %chain(&*cause), "the database is unavailable");
+            Draft::new(Code::Unavailable, "DATABASE_UNAVAILABLE", message).retry_after(spread(
+                ids,
+                Duration::from_millis(500),
+                Duration::from_secs(2),
+            ))
+        }
+        Error::ShuttingDown => Draft::new(Code::Unavailable, "SHUTTING_DOWN", message).retry_after(
+            spread(ids, Duration::from_millis(50), Duration::from_millis(500)),
+        ),
+        Error::Internal(cause) => internal(ids, &chain(&*cause)),
+    }
+}
+
+fn refused(refusal: Refusal, message: String) -> Draft {
+    match refusal {
+        Refusal::ThreadNotFound => Draft::new(Code::NotFound, "THREAD_NOT_FOUND", message)
+            .resource("letterbox.v1.Thread", ""),
+        Refusal::MessageNotFound => Draft::new(Code::NotFound, "MESSAGE_NOT_FOUND", message)
+            .resource("letterbox.v1.Message", ""),
+        Refusal::RecipientsNotFound(recipients) => recipients_not_found(&recipients),
+        Refusal::NotTheSender => Draft::new(Code::PermissionDenied, "NOT_THE_SENDER", message),
+        Refusal::RevisionStale { current } => Draft::with_metadata(
+            Code::Aborted,
+            "REVISION_STALE",
+            message,
+            [("currentRevision", current.to_string())],
+        ),
+        Refusal::RequestIdReused => Draft::new(Code::AlreadyExists, "REQUEST_ID_REUSED", message),
+    }
+}
+
+fn recipients_not_found(recipients: &[UserId]) -> Draft {
+    let listed: Vec<&str> = recipients
+        .iter()
+        .take(RECIPIENTS_LISTED)
+        .map(UserId::as_str)
+        .collect();
+    let first = listed.first().copied().unwrap_or_default();
+    let message = match recipients.len() {
+        1 => format!("no such recipient: {first}"),
+        count => format!("no such recipients: {first} and {} more", count - 1),
+    };
+    let metadata = [
+        ("recipientIds", listed.join(" ")),
+        ("recipientCount", recipients.len().to_string()),
+    ];
+    Draft::with_metadata(Code::NotFound, "RECIPIENT_NOT_FOUND", message, metadata)
+        .resource("letterbox.v1.User", first)
+}
+
+fn invalid(violations: Vec<Violation>) -> Draft {
+    let count = violations.len();
+    let message = match (violations.first(), count) {
+        (Some(first), 1) => format!("{} {}", first.field, first.rule),
+        (Some(first), _) => format!("{} {} (1 of {count} violations)", first.field, first.rule),
+        (None, _) => "the request is not valid".to_owned(),
+    };
+    let mut draft = Draft::with_metadata(
+        Code::InvalidArgument,
+        "INVALID_REQUEST",
+        message,
+        [("violationCount", count.to_string())],
+    );
+    let listed = violations.into_iter().take(VIOLATIONS_LISTED);
+    let listed: Vec<FieldViolation> = listed
+        .map(|violation| FieldViolation::new(violation.field, violation.rule))
+        .collect();
+    draft.details.set_bad_request(listed);
+    draft
+}
+
+/// A defect: logged with an id that the caller also gets, and no more than that.
+fn internal(ids: &dyn Ids, cause: &dyn std::fmt::Display) -> Draft {
+    let error_id = ids.next().to_string();
+    tracing::error!(error_id, error = %cause, "internal error");
+    Draft::with_metadata(
+        Code::Internal,
+        "INTERNAL",
+        format!("internal error {error_id}"),
+        [("errorId", error_id)],
+    )
+}
+
+/// What tonic itself answers, in our words: its statuses carry no details.
+///
+/// A message over the size limit is `OUT_OF_RANGE` to tonic, which here means an expired token;
+/// gRPC's own table says `RESOURCE_EXHAUSTED`:
+/// <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>.
+pub(super) fn in_our_words(headers: &http::HeaderMap) -> Option<Failure> {
+    let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
+    let ours = headers.contains_key("grpc-status-details-bin");
+    (code == Code::OutOfRange && !ours).then_some(Failure::TooLarge)
+}
+
+/// A delay between two bounds, by chance.
+fn spread(ids: &dyn Ids, least: Duration, most: Duration) -> Duration {
+    // The last bytes of an id are random.
+    let (_, random) = ids.next().as_u64_pair();
+    let share = (random & 0xffff) as u32;
+    least + (most - least) * share / 0x1_0000
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,127 @@
+//! From the feed's deliveries to a stream of responses.
+
+use std::{pin::Pin, sync::Arc, time::Duration};
+
+use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
+use tonic::Status;
+
+use super::{
+    call::CallDeadline,
+    pb::{self, watch_messages_response::Event},
+    response::user_ids,
+    status::{Failure, status},
+    token::TokenKey,
+};
+use crate::{
+    messenger::{Deliveries, Delivery, Error},
+    model::{Ids, LogPosition, TenantId},
+    store::{EventBody, LogReader, LoggedEvent},
+};
+
+/// The responses of one watch.
+pub(super) type WatchStream =
+    Pin<Box<dyn Stream<Item = Result<pb::WatchMessagesResponse, Status>> + Send>>;
+
+/// What a watch's responses are built with.
+struct Responses {
+    reader: LogReader,
+    tenant: TenantId,
+    tokens: TokenKey,
+    ids: Arc<dyn Ids>,
+    heartbeat_interval: Duration,
+}
+
+/// The stream of one watch; it ends at the call's deadline, where there is one.
+pub(super) fn watch_stream(
+    deliveries: Deliveries,
+    reader: LogReader,
+    tenant: TenantId,
+    tokens: TokenKey,
+    ids: Arc<dyn Ids>,
+    heartbeat_interval: Duration,
+    deadline: Option<CallDeadline>,
+) -> WatchStream {
+    let responses = Responses {
+        reader,
+        tenant,
+        tokens,
+        ids,
+        heartbeat_interval,
+    };
+    let Some(CallDeadline(deadline)) = deadline else {
+        let stream = ReceiverStream::new(deliveries);
+        return Box::pin(stream.map(move |delivery| responses.response(delivery)));
+    };
+    let late = status(Failure::DeadlineExceeded, &*responses.ids);
+    let late = tokio_stream::once(Err(late));
+    let in_time = futures_util::StreamExt::take_until(
+        ReceiverStream::new(deliveries),
+        tokio::time::sleep_until(deadline),
+    );
+    let in_time = in_time.map(move |delivery| responses.response(delivery));
+    // Whatever ends the deliveries says so itself, as their last; then nobody polls this far.
+    Box::pin(in_time.chain(late))
+}
+
+impl Responses {
+    fn response(
+        &self,
+        delivery: Result<Delivery, Error>,
+    ) -> Result<pb::WatchMessagesResponse, Status> {
+        match delivery {
+            Ok(Delivery::Ready(position)) => {
+                let heartbeat_interval = prost_types::Duration::try_from(self.heartbeat_interval);
+                let ready = pb::WatchReady {
+                    heartbeat_interval: heartbeat_interval.ok(),
+                };
+                Ok(self.at(position, Event::Ready(ready)))
+            }
+            Ok(Delivery::Heartbeat(position)) => {
+                Ok(self.at(position, Event::Heartbeat(pb::Heartbeat {})))
+            }
+            Ok(Delivery::Event(event)) => Ok(self.at(event.position, self.event(&event))),
+            Err(error) => Err(status(error.into(), &*self.ids)),
+        }
+    }
+
+    fn at(&self, position: LogPosition, event: Event) -> pb::WatchMessagesResponse {
+        pb::WatchMessagesResponse {
+            resume_token: self.tokens.resume_token(&self.tenant, position),
+            event: Some(event),
+        }
+    }
+
+    fn event(&self, event: &LoggedEvent) -> Event {
+        match event.body.clone() {
+            EventBody::MessageSent {
+                message,
+                thread,
+                recipients,
+                request_id,
+            } => {
+                let senders_own =
+                    matches!(&self.reader, LogReader::User(user) if *user == message.sender.id);
+                Event::MessageSent(pb::MessageSent {
+                    reply: message.number > 1,
+                    message: Some(message.into()),
+                    thread: Some(thread.into()),
+                    recipient_ids: user_ids(&recipients),
+                    request_id: request_id
+                        .filter(|_| senders_own)
+                        .map(|id| id.to_string())
+                        .unwrap_or_default(),
+                })
+            }
+            EventBody::MessageEdited { message, thread } => {
+                Event::MessageEdited(pb::MessageEdited {
+                    message: Some(message.into()),
+                    thread: Some(thread.into()),
+                })
+            }
+            EventBody::ThreadChanged { view, user } => Event::ThreadChanged(pb::ThreadChanged {
+                view: Some(view.into()),
+                user_id: user.as_str().to_owned(),
+            }),
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! Letterbox: private user-to-user threaded messaging as a gRPC service.
+//!
+//! The layers, each of which knows only those below it: [`server`] wires and runs; `grpc` speaks
+//! protobuf; [`messenger`] has the use cases, the writer and the feed; [`store`] is the only one
+//! to know of a database; [`model`] has the words and the rules. `ARCHITECTURE.md` says why.
+
+pub mod config;
+mod grpc;
+pub mod messenger;
+pub mod model;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+
+pub use grpc::pb;

@@ -1,0 +1,104 @@
+//! The `letterbox` command.
+
+use std::process::ExitCode;
+
+use letterbox::{
+    config::{self, Command, Parsed, Settings},
+    server::{self, Parts, Server, StartError},
+    store, telemetry,
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A setting is wrong.
+const EXIT_SETTING: u8 = 2;
+
+fn main() -> ExitCode {
+    let (command, settings) = match config::parse(std::env::args_os()) {
+        Ok(Parsed::Run(command, settings)) => (command, *settings),
+        Ok(Parsed::Print(text)) => {
+            // Nothing can be done about a closed pipe.
+            let _ = text.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&error.to_string(), EXIT_SETTING),
+    };
+    if let Err(problem) = telemetry::start(&settings) {
+        return fail(&problem, EXIT_SETTING);
+    }
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("cannot start: {error}"), 1),
+    };
+    let result = runtime.block_on(run(command, settings));
+    // What is still under way after the drain timeout is not waited for.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(error @ StartError::Setting(_)) => fail(&error.to_string(), EXIT_SETTING),
+        Err(error) => fail(&error.to_string(), 1),
+    }
+}
+
+async fn run(command: Command, settings: Settings) -> Result<ExitCode, StartError> {
+    match command {
+        Command::Serve => serve(settings).await?,
+        Command::Migrate => {
+            let database = server::database_address(&settings)?;
+            store::migrate(&database).await?;
+            println!("the tables of the {database} are up to date");
+        }
+        Command::Check => {
+            let database = server::database_address(&settings)?;
+            return check(&database).await;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve(settings: Settings) -> Result<(), StartError> {
+    let server = Server::start(settings, Parts::default()).await?;
+    let address = server.address();
+    tracing::info!(%address, "listening on {address}");
+    server.run(shutdown()).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Recomputes what is stored, and prints what disagrees.
+async fn check(database: &store::Address) -> Result<ExitCode, StartError> {
+    let report = store::check(database).await?;
+    for disagreement in &report.disagreements {
+        println!("{disagreement}");
+    }
+    println!("{report}");
+    Ok(if report.disagreements.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Resolves at SIGTERM or SIGINT.
+async fn shutdown() {
+    let (mut terminate, mut interrupt) = match (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) {
+        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
+        (Err(error), _) | (_, Err(error)) => {
+            tracing::error!(%error, "cannot listen for signals");
+            return std::future::pending().await;
+        }
+    };
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    tracing::info!("{name}: shutting down");
+}
+
+fn fail(problem: &str, code: u8) -> ExitCode {
+    let line = problem.replace('\n', " ");
+    eprintln!("letterbox: {line}");
+    ExitCode::from(code)
+}

@@ -1,0 +1,218 @@
+//! The live set: the watchers who are up to date with a tail, each with a small queue.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::{sync::Notify, time::Instant};
+
+use super::{Error, Watch};
+use crate::{
+    model::{LogPosition, UserId},
+    store::{EventBody, LogReader, LoggedEvent},
+};
+
+/// How many events wait for one watcher at most.
+const QUEUE_EVENTS: usize = 256;
+
+/// How many bytes of events wait for one watcher at most; the events themselves are shared.
+const QUEUE_BYTES: usize = 1024 * 1024;
+
+/// Watchers, by what they are told of; and how far they have been told.
+pub(super) struct Live {
+    /// Everything up to here has been handed out.
+    pub(super) position: LogPosition,
+    /// When the log was last looked at, and nothing was found after `position`.
+    pub(super) looked: Instant,
+    /// Why it takes nobody any more.
+    ended: Option<Error>,
+    everyone: HashMap<u64, Arc<Place>>,
+    users: HashMap<UserId, HashMap<u64, Arc<Place>>>,
+    next_key: u64,
+}
+
+/// A watcher's place in the live set.
+pub(super) struct Place {
+    key: u64,
+    watch: Watch,
+    queue: Mutex<Queue>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<Arc<LoggedEvent>>,
+    bytes: usize,
+    overflowed: bool,
+    ended: Option<Error>,
+}
+
+/// What a place holds for its watcher.
+pub(super) enum Next {
+    /// The next event.
+    Event(Arc<LoggedEvent>),
+    /// More happened than the place could hold: read the log, and come back.
+    Overflowed,
+    /// No more comes.
+    Ended(Error),
+    /// Nothing so far.
+    Nothing,
+}
+
+impl Live {
+    pub(super) fn at(position: LogPosition) -> Self {
+        Self {
+            position,
+            looked: Instant::now(),
+            ended: None,
+            everyone: HashMap::new(),
+            users: HashMap::new(),
+            next_key: 0,
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.everyone.is_empty() && self.users.is_empty()
+    }
+
+    /// Takes a watcher in.
+    pub(super) fn join(&mut self, watch: &Watch) -> Arc<Place> {
+        self.next_key += 1;
+        let place = Arc::new(Place {
+            key: self.next_key,
+            watch: watch.clone(),
+            queue: Mutex::new(Queue {
+                ended: self.ended.clone(),
+                ..Queue::default()
+            }),
+            changed: Notify::new(),
+        });
+        let places = match &watch.reader {
+            LogReader::Everyone => &mut self.everyone,
+            LogReader::User(user) => self.users.entry(user.clone()).or_default(),
+        };
+        places.insert(place.key, Arc::clone(&place));
+        place
+    }
+
+    /// Lets a watcher go.
+    pub(super) fn leave(&mut self, place: &Place) {
+        match &place.watch.reader {
+            LogReader::Everyone => {
+                self.everyone.remove(&place.key);
+            }
+            LogReader::User(user) => {
+                if let Some(places) = self.users.get_mut(user) {
+                    places.remove(&place.key);
+                    if places.is_empty() {
+                        self.users.remove(user);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hands a piece of the log to the watchers concerned.
+    pub(super) fn hand_out(&mut self, events: Vec<LoggedEvent>, through: LogPosition) {
+        for event in events {
+            let event = Arc::new(event);
+            let told = event
+                .audience
+                .iter()
+                .filter_map(|user| self.users.get(user))
+                .flat_map(HashMap::values);
+            for place in self.everyone.values().chain(told) {
+                place.push(&event);
+            }
+        }
+        self.position = through;
+        self.looked = Instant::now();
+    }
+
+    /// Ends the watch of everybody here, after what they have been handed.
+    pub(super) fn end(&mut self, error: &Error) {
+        self.ended = Some(error.clone());
+        let users = self.users.values().flat_map(HashMap::values);
+        for place in self.everyone.values().chain(users) {
+            place.lock().ended = Some(error.clone());
+            place.changed.notify_one();
+        }
+    }
+}
+
+impl Place {
+    fn push(&self, event: &Arc<LoggedEvent>) {
+        if !self.watch.wants(event) {
+            return;
+        }
+        let mut queue = self.lock();
+        if queue.overflowed {
+            return;
+        }
+        let bytes = queue.bytes + event.weight();
+        if queue.events.len() >= QUEUE_EVENTS || bytes > QUEUE_BYTES && !queue.events.is_empty() {
+            // The log has it all; what is held here would only be read twice.
+            *queue = Queue {
+                overflowed: true,
+                ended: queue.ended.take(),
+                ..Queue::default()
+            };
+        } else {
+            queue.events.push_back(Arc::clone(event));
+            queue.bytes = bytes;
+        }
+        drop(queue);
+        self.changed.notify_one();
+    }
+
+    /// Takes the next of what is held.
+    pub(super) fn next(&self) -> Next {
+        let mut queue = self.lock();
+        if let Some(event) = queue.events.pop_front() {
+            queue.bytes -= event.weight();
+            if queue.events.is_empty() {
+                // A quiet watcher keeps no room.
+                queue.events = VecDeque::new();
+            }
+            return Next::Event(event);
+        }
+        if queue.overflowed {
+            return Next::Overflowed;
+        }
+        match &queue.ended {
+            Some(error) => Next::Ended(error.clone()),
+            None => Next::Nothing,
+        }
+    }
+
+    /// Whether nothing waits in it.
+    pub(super) fn is_empty(&self) -> bool {
+        let queue = self.lock();
+        queue.events.is_empty() && !queue.overflowed && queue.ended.is_none()
+    }
+
+    /// Waits until there may be something to take.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LoggedEvent {
+    /// About how many bytes it takes.
+    fn weight(&self) -> usize {
+        const PERSON: usize = 128;
+        let (content, thread) = match &self.body {
+            EventBody::MessageSent {
+                message, thread, ..
+            }
+            | EventBody::MessageEdited { message, thread } => (message.content.len(), thread),
+            EventBody::ThreadChanged { view, .. } => (view.snippet.len(), &view.thread),
+        };
+        content + thread.subject.len() + PERSON * (1 + thread.participants.len())
+    }
+}

@@ -1,0 +1,255 @@
+//! The feed: who is watching, and how what happens reaches them.
+//!
+//! The log is the truth, and a signal only says "look again". A watched tenant has one
+//! [`tail`] in each process, which reads the log forward once, however many are watching, and
+//! hands events to those concerned. A [`watcher`] who is too slow for that leaves the live set
+//! and reads the log at its own pace, until it has caught up.
+
+mod live;
+mod tail;
+mod watcher;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::mpsc;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{tail::Tail, watcher::Watcher};
+use super::Error;
+use crate::{
+    model::{Clock, EventKinds, LogPosition, TenantId, ThreadId},
+    store::{LogReader, LoggedEvent, Store},
+};
+
+/// How the feed behaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FeedSettings {
+    /// A watcher hears at least this often.
+    pub heartbeat_interval: Duration,
+    /// Events older than this are not kept.
+    pub event_retention: Duration,
+    /// A watcher who takes nothing at all for this long is cut off.
+    pub stall_timeout: Duration,
+}
+
+/// What a watcher wants to hear.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watch {
+    /// Whose events.
+    pub reader: LogReader,
+    /// Only those of this thread.
+    pub thread: Option<ThreadId>,
+    /// Only these kinds.
+    pub kinds: EventKinds,
+}
+
+impl Watch {
+    /// Whether the watcher wants this one, of those that it may see.
+    fn wants(&self, event: &LoggedEvent) -> bool {
+        self.kinds.contains(event.kind())
+            && self.thread.is_none_or(|thread| thread == event.thread())
+    }
+}
+
+/// What a watcher is sent; each with the position to resume after.
+#[derive(Clone, Debug)]
+pub enum Delivery {
+    /// From here on nothing is missed.
+    Ready(LogPosition),
+    /// Something happened.
+    Event(Arc<LoggedEvent>),
+    /// Nothing else has happened up to here.
+    Heartbeat(LogPosition),
+}
+
+/// What a watcher receives: deliveries, and at the end why it ends.
+pub type Deliveries = mpsc::Receiver<Result<Delivery, Error>>;
+
+/// How many deliveries wait for a watcher's connection, besides its queue.
+const DELIVERIES_WAITING: usize = 4;
+
+/// How long the log is looked at without a wake-up, at most.
+const POLL_MAX: Duration = Duration::from_secs(1);
+
+/// The feed of a process; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Feed {
+    shared: Arc<Shared>,
+}
+
+/// What tails and watchers share.
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    settings: FeedSettings,
+    /// The tails of the tenants that somebody watches.
+    tails: Mutex<HashMap<TenantId, Arc<Tail>>>,
+    closing: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Feed {
+    /// Starts a feed. Tenants whose logs this process has moved come in through `moved`.
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: FeedSettings,
+        moved: mpsc::UnboundedReceiver<TenantId>,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            settings,
+            tails: Mutex::default(),
+            closing: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        });
+        for task in [
+            tokio::spawn(tell_others(Arc::clone(&shared), moved)),
+            tokio::spawn(hear_others(Arc::clone(&shared))),
+            tokio::spawn(poll(Arc::clone(&shared))),
+        ] {
+            // They end with the feed; nobody waits for them.
+            drop(task);
+        }
+        Self { shared }
+    }
+
+    /// Starts a watch, after a position or from now on.
+    pub(super) async fn watch(
+        &self,
+        tenant: TenantId,
+        watch: Watch,
+        from: Option<LogPosition>,
+    ) -> Result<Deliveries, Error> {
+        let shared = &self.shared;
+        if shared.closing.is_cancelled() {
+            return Err(Error::ShuttingDown);
+        }
+        let position = match from {
+            None => shared.head(&tenant).await?,
+            Some(from) => {
+                let oldest = shared
+                    .clock
+                    .now()
+                    .before_by(shared.settings.event_retention);
+                if !shared.store.log_goes_on(&tenant, from, oldest).await? {
+                    return Err(Error::ResumeTokenExpired);
+                }
+                from
+            }
+        };
+        let (deliver, deliveries) = mpsc::channel(DELIVERIES_WAITING);
+        let watcher = Watcher::new(Arc::clone(shared), tenant, watch, position, deliver);
+        shared.tasks.spawn(watcher.run());
+        Ok(deliveries)
+    }
+
+    /// Ends all watches, after what has been written so far has been delivered to those who are
+    /// up to date.
+    pub(super) async fn close(&self) {
+        self.shared.closing.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+}
+
+impl Shared {
+    fn tails(&self) -> MutexGuard<'_, HashMap<TenantId, Arc<Tail>>> {
+        self.tails.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where a tenant's log ends now.
+    async fn head(&self, tenant: &TenantId) -> Result<LogPosition, Error> {
+        let heads = self.store.log_heads(std::slice::from_ref(tenant)).await?;
+        Ok(heads.first().map_or(LogPosition::START, |(_, head)| *head))
+    }
+
+    /// Has the tails of these tenants look again; `None`: all.
+    fn wake(&self, tenants: Option<&[TenantId]>) {
+        let tails = self.tails();
+        match tenants {
+            Some(tenants) => tenants
+                .iter()
+                .filter_map(|tenant| tails.get(tenant))
+                .for_each(|tail| tail.wake()),
+            None => tails.values().for_each(|tail| tail.wake()),
+        }
+    }
+
+    /// How often the log is looked at without a wake-up.
+    fn poll_interval(&self) -> Duration {
+        (self.settings.heartbeat_interval / 4).min(POLL_MAX)
+    }
+}
+
+/// Wakes the tails of this process, and tells the other replicas: after the commit, and for all
+/// that has moved since the last time at once (a NOTIFY inside of the write's transaction would
+/// hold a lock of the whole cluster while it syncs).
+async fn tell_others(shared: Arc<Shared>, mut moved: mpsc::UnboundedReceiver<TenantId>) {
+    let (announce, mut announced) = mpsc::unbounded_channel::<TenantId>();
+    let announcing = Arc::clone(&shared);
+    tokio::spawn(async move {
+        let mut tenants = Vec::new();
+        while announced.recv_many(&mut tenants, 1_024).await > 0 {
+            tenants.sort_unstable();
+            tenants.dedup();
+            if let Err(error) = announcing.store.announce(&tenants).await {
+                // The others' poll makes up for it.
+                tracing::debug!(error = ?error, "cannot tell the other replicas");
+            }
+            tenants.clear();
+        }
+    });
+    while let Some(tenant) = moved.recv().await {
+        shared.wake(Some(std::slice::from_ref(&tenant)));
+        let _ = announce.send(tenant);
+    }
+}
+
+/// Wakes the tails of what other replicas have moved.
+async fn hear_others(shared: Arc<Shared>) {
+    let closing = shared.closing.clone();
+    closing
+        .run_until_cancelled(async {
+            loop {
+                let tenants = shared.store.announced().await;
+                shared.wake(tenants.as_deref());
+            }
+        })
+        .await;
+}
+
+/// Looks where the logs of all watched tenants end, in case a wake-up was lost; and lets those
+/// that have not moved know that they have been looked at.
+async fn poll(shared: Arc<Shared>) {
+    let closing = shared.closing.clone();
+    closing
+        .run_until_cancelled(async {
+            loop {
+                tokio::time::sleep(shared.poll_interval()).await;
+                let tenants: Vec<TenantId> = shared.tails().keys().cloned().collect();
+                if tenants.is_empty() {
+                    continue;
+                }
+                match shared.store.log_heads(&tenants).await {
+                    Ok(heads) => {
+                        let mut heads: HashMap<_, _> = heads.into_iter().collect();
+                        let tails = shared.tails();
+                        for tenant in &tenants {
+                            let head = heads.remove(tenant).unwrap_or(LogPosition::START);
+                            if let Some(tail) = tails.get(tenant) {
+                                tail.looked_at(head);
+                            }
+                        }
+                    }
+                    Err(error) => tracing::warn!(error = ?error, "the log cannot be read"),
+                }
+            }
+        })
+        .await;
+}

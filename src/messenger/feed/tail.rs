@@ -1,0 +1,196 @@
+//! A tail: reads one tenant's log forward, once, and hands it out.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::Notify, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Error, Shared, Watch,
+    live::{Live, Place},
+};
+use crate::{
+    model::{LogPosition, TenantId},
+    store::{LogPage, LogReader},
+};
+
+/// How long to wait before a failed read is tried anew.
+const READ_AGAIN: Duration = Duration::from_millis(250);
+
+/// One tenant's log, as far as this process has handed it out.
+pub(super) struct Tail {
+    tenant: TenantId,
+    live: Mutex<Live>,
+    look: Notify,
+    /// Nobody watches the tenant any more.
+    unwatched: CancellationToken,
+}
+
+/// A watcher's membership of a tail's live set, which ends when this is dropped.
+pub(super) struct Membership {
+    shared: Arc<Shared>,
+    tail: Arc<Tail>,
+    place: Arc<Place>,
+    /// How far the tail had come when the watcher joined.
+    pub(super) joined_at: LogPosition,
+}
+
+impl Tail {
+    /// Joins a watcher to the tail of its tenant, which is made if it is the first.
+    pub(super) async fn join(
+        shared: &Arc<Shared>,
+        tenant: &TenantId,
+        watch: &Watch,
+    ) -> Result<Membership, Error> {
+        if let Some(membership) = Self::join_existing(shared, tenant, watch) {
+            return Ok(membership);
+        }
+        let head = shared.head(tenant).await?;
+        let mut tails = shared.tails();
+        let tail = tails.entry(tenant.clone()).or_insert_with(|| {
+            let tail = Arc::new(Self {
+                tenant: tenant.clone(),
+                live: Mutex::new(Live::at(head)),
+                look: Notify::new(),
+                unwatched: CancellationToken::new(),
+            });
+            shared
+                .tasks
+                .spawn(Arc::clone(&tail).run(Arc::clone(shared)));
+            tail
+        });
+        Ok(tail.admit(shared, watch))
+    }
+
+    fn join_existing(shared: &Arc<Shared>, tenant: &TenantId, watch: &Watch) -> Option<Membership> {
+        // Under the lock of all tails, so that this one is not taken away meanwhile.
+        let tails = shared.tails();
+        tails.get(tenant).map(|tail| tail.admit(shared, watch))
+    }
+
+    fn admit(self: &Arc<Self>, shared: &Arc<Shared>, watch: &Watch) -> Membership {
+        let mut live = self.live();
+        Membership {
+            shared: Arc::clone(shared),
+            tail: Arc::clone(self),
+            place: live.join(watch),
+            joined_at: live.position,
+        }
+    }
+
+    /// Has the tail look whether its log has grown.
+    pub(super) fn wake(&self) {
+        self.look.notify_one();
+    }
+
+    /// Notes where the log was seen to end.
+    pub(super) fn looked_at(&self, head: LogPosition) {
+        let mut live = self.live();
+        if live.position == head {
+            live.looked = Instant::now();
+        } else {
+            // It has grown, or it is another history: reading it will tell.
+            self.wake();
+        }
+    }
+
+    async fn run(self: Arc<Self>, shared: Arc<Shared>) {
+        loop {
+            let closing = tokio::select! {
+                () = self.look.notified() => false,
+                () = shared.closing.cancelled() => true,
+                () = self.unwatched.cancelled() => return,
+            };
+            match self.read(&shared).await {
+                Ok(()) => {}
+                Err(error @ Error::ResumeTokenExpired) => {
+                    // Whoever joins from now on joins a new tail, at the log's new end.
+                    self.retire(&shared);
+                    self.live().end(&error);
+                    return;
+                }
+                Err(error) if !closing => {
+                    tracing::warn!(tenant = %self.tenant, error = ?error, "the log cannot be read");
+                    tokio::time::sleep(READ_AGAIN).await;
+                    self.wake();
+                }
+                Err(_) => {}
+            }
+            if closing {
+                self.live().end(&Error::ShuttingDown);
+                return;
+            }
+        }
+    }
+
+    /// Reads to the end of the log, and hands it out.
+    async fn read(&self, shared: &Shared) -> Result<(), Error> {
+        loop {
+            let position = self.live().position;
+            let page = shared
+                .store
+                .log_page(&self.tenant, position, &LogReader::Everyone)
+                .await?;
+            let LogPage::Read(rows) = page else {
+                return Err(Error::ResumeTokenExpired);
+            };
+            let at_the_end = rows.through == rows.head;
+            self.live().hand_out(rows.events, rows.through);
+            if at_the_end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Makes room for a new tail of the same tenant.
+    fn retire(self: &Arc<Self>, shared: &Shared) {
+        let mut tails = shared.tails();
+        if tails
+            .get(&self.tenant)
+            .is_some_and(|tail| Arc::ptr_eq(tail, self))
+        {
+            tails.remove(&self.tenant);
+        }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Membership {
+    /// The watcher's place.
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// How far the tail has handed out and when it last looked, provided that nothing of it
+    /// waits in the watcher's place.
+    pub(super) fn quiet_position(&self) -> Option<(LogPosition, Instant)> {
+        // Under this lock nothing is handed out: the place is empty up to the position.
+        let live = self.tail.live();
+        self.place
+            .is_empty()
+            .then_some((live.position, live.looked))
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut tails = self.shared.tails();
+        let mut live = self.tail.live();
+        live.leave(&self.place);
+        if live.is_empty() {
+            self.tail.unwatched.cancel();
+            if tails
+                .get(&self.tail.tenant)
+                .is_some_and(|tail| Arc::ptr_eq(tail, &self.tail))
+            {
+                tails.remove(&self.tail.tenant);
+            }
+        }
+    }
+}

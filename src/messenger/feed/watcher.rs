@@ -1,0 +1,188 @@
+//! A watcher: one stream, from its first response to its last.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::mpsc, time::Instant};
+
+use super::{
+    Delivery, Error, Shared, Watch,
+    live::Next,
+    tail::{Membership, Tail},
+};
+use crate::{
+    model::{LogPosition, TenantId},
+    store::LogPage,
+};
+
+/// How long to wait before a failed read is tried anew.
+const READ_AGAIN: Duration = Duration::from_millis(250);
+
+/// One stream's state.
+pub(super) struct Watcher {
+    shared: Arc<Shared>,
+    tenant: TenantId,
+    watch: Watch,
+    /// Everything up to here that the watcher wants has been delivered.
+    position: LogPosition,
+    deliver: mpsc::Sender<Result<Delivery, Error>>,
+    /// When the watcher last was sent something.
+    sent: Instant,
+    /// When the log was last read, or known not to have grown.
+    read: Instant,
+}
+
+/// Why a watch ends.
+enum End {
+    /// The watcher has gone, or takes nothing any more.
+    Gone,
+    /// It is told why.
+    Because(Error),
+}
+
+impl From<Error> for End {
+    fn from(error: Error) -> Self {
+        Self::Because(error)
+    }
+}
+
+impl Watcher {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        tenant: TenantId,
+        watch: Watch,
+        position: LogPosition,
+        deliver: mpsc::Sender<Result<Delivery, Error>>,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            shared,
+            tenant,
+            watch,
+            position,
+            deliver,
+            sent: now,
+            read: now,
+        }
+    }
+
+    pub(super) async fn run(mut self) {
+        if let Err(End::Because(error)) = self.watch().await {
+            let stall = self.shared.settings.stall_timeout;
+            let _ = self.deliver.send_timeout(Err(error), stall).await;
+        }
+    }
+
+    /// Takes a place in the live set, reads the log up to there, then takes what comes; and
+    /// again, whenever more came than the place could hold.
+    async fn watch(&mut self) -> Result<(), End> {
+        self.send(Delivery::Ready(self.position)).await?;
+        loop {
+            let membership = self.join().await?;
+            self.catch_up(membership.joined_at).await?;
+            self.follow(&membership).await?;
+        }
+    }
+
+    async fn join(&mut self) -> Result<Membership, End> {
+        loop {
+            match Tail::join(&self.shared, &self.tenant, &self.watch).await {
+                Ok(membership) => return Ok(membership),
+                Err(error) => self.wait_to_read_again(error).await?,
+            }
+        }
+    }
+
+    /// Reads the log up to where the tail was when the watcher joined it.
+    async fn catch_up(&mut self, joined_at: LogPosition) -> Result<(), End> {
+        while self.position.number < joined_at.number {
+            if self.shared.closing.is_cancelled() {
+                return Err(Error::ShuttingDown.into());
+            }
+            let page = self
+                .shared
+                .store
+                .log_page(&self.tenant, self.position, &self.watch.reader)
+                .await;
+            match page {
+                Ok(LogPage::Read(rows)) => {
+                    self.read = Instant::now();
+                    for event in rows.events {
+                        if self.watch.wants(&event) {
+                            self.send(Delivery::Event(Arc::new(event))).await?;
+                        }
+                    }
+                    self.position = rows.through;
+                    if self.sent.elapsed() >= self.shared.settings.heartbeat_interval {
+                        self.send(Delivery::Heartbeat(self.position)).await?;
+                    }
+                }
+                Ok(LogPage::Expired) => return Err(Error::ResumeTokenExpired.into()),
+                Err(error) => self.wait_to_read_again(error.into()).await?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Delivers what the tail hands out; returns when the place has overflowed.
+    async fn follow(&mut self, membership: &Membership) -> Result<(), End> {
+        loop {
+            match membership.place().next() {
+                Next::Event(event) => {
+                    // What was read from the log before is not delivered again.
+                    if event.position.number > self.position.number {
+                        self.position = event.position;
+                        self.send(Delivery::Event(event)).await?;
+                    }
+                }
+                Next::Overflowed => return Ok(()),
+                Next::Ended(error) => return Err(error.into()),
+                Next::Nothing => {
+                    let due = self.sent + self.shared.settings.heartbeat_interval;
+                    tokio::select! {
+                        () = membership.place().changed() => {}
+                        () = tokio::time::sleep_until(due) => self.beat(membership).await?,
+                        () = self.deliver.closed() => return Err(End::Gone),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells a quiet watcher how far the log has been read, provided that it has been.
+    async fn beat(&mut self, membership: &Membership) -> Result<(), End> {
+        let Some((position, looked)) = membership.quiet_position() else {
+            return Ok(());
+        };
+        let interval = self.shared.settings.heartbeat_interval;
+        self.read = self.read.max(looked);
+        if self.read.elapsed() > interval {
+            let unread =
+                std::io::Error::other("the log could not be read for a heartbeat interval");
+            return Err(Error::DatabaseUnavailable(Arc::new(unread)).into());
+        }
+        if position.number > self.position.number {
+            self.position = position;
+        }
+        self.send(Delivery::Heartbeat(self.position)).await
+    }
+
+    /// Waits a little after a failed read; ends the watch once it has waited too long.
+    async fn wait_to_read_again(&mut self, error: Error) -> Result<(), End> {
+        if self.read.elapsed() > self.shared.settings.heartbeat_interval {
+            return Err(error.into());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(READ_AGAIN) => Ok(()),
+            () = self.shared.closing.cancelled() => Err(Error::ShuttingDown.into()),
+            () = self.deliver.closed() => Err(End::Gone),
+        }
+    }
+
+    async fn send(&mut self, delivery: Delivery) -> Result<(), End> {
+        let stall = self.shared.settings.stall_timeout;
+        let sent = self.deliver.send_timeout(Ok(delivery), stall).await;
+        sent.map_err(|_| End::Gone)?;
+        self.sent = Instant::now();
+        Ok(())
+    }
+}

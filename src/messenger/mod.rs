@@ -1,0 +1,183 @@
+//! What a caller can do, one method per use case.
+//!
+//! A method reads as the story of its use case. Rules live in [`model`](crate::model), statements
+//! in [`store`](crate::store); nothing here knows how a request arrived or what database there
+//! is. [`writer`] carries out changes, [`feed`] tells of them, [`housekeeping`] removes what is no
+//! longer kept.
+
+mod error;
+mod feed;
+mod housekeeping;
+mod reading;
+mod writer;
+mod writing;
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+pub use self::{
+    error::{Error, Source},
+    feed::{Deliveries, Delivery, FeedSettings, Watch},
+    reading::ReadThread,
+    writer::QueueLimits,
+};
+use self::{feed::Feed, writer::Writer};
+use crate::{
+    model::{
+        Clock, Command, FingerprintKey, Ids, LogPosition, Outcome, Policy, TenantId, ThreadId,
+        ThreadView, UserId,
+    },
+    store::{LogReader, Store},
+};
+
+/// How many users a process remembers to be known, so that their calls write nothing.
+const KNOWN_USERS: usize = 100_000;
+
+/// Who is calling, in which tenant.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Caller {
+    /// The application.
+    pub tenant: TenantId,
+    /// The user.
+    pub user: UserId,
+}
+
+/// What a messenger needs.
+pub struct Parts {
+    /// Where everything is kept.
+    pub store: Arc<dyn Store>,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What makes ids.
+    pub ids: Arc<dyn Ids>,
+    /// What the deployment has settled.
+    pub policy: Policy,
+    /// How much can wait to be written.
+    pub queue_limits: QueueLimits,
+    /// How the feed behaves.
+    pub feed: FeedSettings,
+}
+
+/// Private threaded messaging, for all tenants of a deployment.
+pub struct Messenger {
+    store: Arc<dyn Store>,
+    writer: Writer,
+    feed: Feed,
+    fingerprints: FingerprintKey,
+    known: Cache<Caller, ()>,
+    closing: CancellationToken,
+}
+
+impl Messenger {
+    /// Starts the writer, the feed and the housekeeping.
+    pub fn start(parts: Parts) -> Arc<Self> {
+        let (moved, heard) = mpsc::unbounded_channel();
+        let writer = Writer::start(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.clock),
+            parts.ids,
+            parts.policy,
+            parts.queue_limits,
+            moved,
+        );
+        let closing = CancellationToken::new();
+        tokio::spawn(closing.clone().run_until_cancelled_owned(housekeeping::run(
+            Arc::clone(&parts.store),
+            Arc::clone(&parts.clock),
+            writer.clone(),
+            parts.feed.event_retention,
+        )));
+        let feed = Feed::start(Arc::clone(&parts.store), parts.clock, parts.feed, heard);
+        Arc::new(Self {
+            fingerprints: FingerprintKey(parts.store.secret()),
+            store: parts.store,
+            writer,
+            feed,
+            known: Cache::new(KNOWN_USERS),
+            closing,
+        })
+    }
+
+    /// Watches what happens to a caller (or, for [`LogReader::Everyone`], to the whole tenant),
+    /// after a position or from now on.
+    pub async fn watch(
+        &self,
+        caller: &Caller,
+        watch: Watch,
+        from: Option<LogPosition>,
+    ) -> Result<Deliveries, Error> {
+        self.meet(caller).await?;
+        if let Some(thread) = watch.thread {
+            self.check_thread(caller, thread, &watch.reader).await?;
+        }
+        self.feed.watch(caller.tenant.clone(), watch, from).await
+    }
+
+    async fn check_thread(
+        &self,
+        caller: &Caller,
+        thread: ThreadId,
+        reader: &LogReader,
+    ) -> Result<(), Error> {
+        let participant = match reader {
+            LogReader::Everyone => None,
+            LogReader::User(user) => Some(user),
+        };
+        let found = self.store.has_thread(&caller.tenant, thread, participant);
+        if found.await? {
+            Ok(())
+        } else {
+            Err(crate::model::Refusal::ThreadNotFound.into())
+        }
+    }
+
+    /// Takes no more changes, finishes those under way, and ends the watches after them.
+    pub async fn close(&self) {
+        self.closing.cancel();
+        self.writer.close().await;
+        self.feed.close().await;
+    }
+
+    /// Makes a caller known, at their first call that this process sees.
+    async fn meet(&self, caller: &Caller) -> Result<(), Error> {
+        if self.known.get(caller).is_none() {
+            let command = Command::Meet(caller.user.clone());
+            self.writer.submit(&caller.tenant, command).await?;
+            self.known.insert(caller.clone(), ());
+        }
+        Ok(())
+    }
+
+    /// Carries out a command, which makes its caller known besides.
+    async fn carry_out(&self, caller: &Caller, command: Command) -> Result<Outcome, Error> {
+        let outcome = self.writer.submit(&caller.tenant, command).await?;
+        if self.known.get(caller).is_none() {
+            self.known.insert(caller.clone(), ());
+        }
+        Ok(outcome)
+    }
+
+    /// Carries out a command that answers with the caller's view of a thread.
+    async fn change_view(&self, caller: &Caller, command: Command) -> Result<ThreadView, Error> {
+        match self.carry_out(caller, command).await? {
+            Outcome::Viewed(view) => Ok(*view),
+            other => Err(unexpected(&other)),
+        }
+    }
+}
+
+/// An outcome that its command never has.
+fn unexpected(outcome: &Outcome) -> Error {
+    Error::internal(std::io::Error::other(format!(
+        "a command came to {}",
+        match outcome {
+            Outcome::Met => "a meeting",
+            Outcome::Sent(_) => "a message",
+            Outcome::Edited(_) => "an edit",
+            Outcome::Viewed(_) => "a view",
+        }
+    )))
+}

@@ -1,0 +1,347 @@
+//! One round: take the turns, load, decide, save, commit, answer.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    Error, Shared,
+    queue::{Answer, Batch, Job, Work},
+};
+use crate::{
+    model::{Command, Context, LogPosition, Needs, Outcome, Refusal, State, TenantId},
+    store::{self, Transaction},
+};
+
+/// How many participants' rows a batch writes at most, before its last command.
+const BATCH_PARTICIPANTS: usize = 4_096;
+
+/// How long a database may take for one step before it counts as unreachable.
+const STEP_MAX: Duration = Duration::from_secs(10);
+
+/// How long the outcome of a commit may stay unknown before the callers are told so.
+const DOUBT_MAX: Duration = Duration::from_secs(10);
+
+/// How long a command waits for its tenant's turn before its caller is told to try again.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long to wait before asking anew about an unknown outcome.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// What became of one tenant's batch.
+struct Decided {
+    /// The answers of the commands that were carried out, in order; the rest is left over.
+    answers: Vec<Result<Answer, Refusal>>,
+    /// The first event that it wrote.
+    first_event: Option<LogPosition>,
+}
+
+/// Why a round was not carried out.
+enum Failure {
+    /// The turn did not come: wait anew.
+    TurnTimedOut,
+    /// The data itself made it fail, before the commit: alone each command may succeed.
+    Poisoned(Error),
+    /// All are told.
+    Failed(Error),
+}
+
+/// What came of one attempt.
+enum Attempt {
+    /// Committed, or there was nothing to commit.
+    Done(Vec<Decided>),
+    /// The transaction whose outcome was unknown had been committed.
+    WasDone,
+    /// A commit was sent, and its outcome is unknown.
+    Unknown(Vec<Decided>, Error),
+    /// It failed before any commit was sent.
+    Failed(Failure),
+}
+
+impl Shared {
+    /// Carries out a round and answers everybody in it.
+    pub(super) async fn carry_out(self: &Arc<Self>, round: Vec<Batch>) {
+        match self.commit(&round).await {
+            Ok(decided) => {
+                let moved: Vec<TenantId> = round
+                    .iter()
+                    .zip(&decided)
+                    .filter(|(_, decided)| decided.first_event.is_some())
+                    .map(|(batch, _)| batch.tenant.clone())
+                    .collect();
+                for (batch, decided) in round.into_iter().zip(decided) {
+                    self.answer(batch, decided);
+                }
+                for tenant in moved {
+                    // Nobody listens once the server is ending.
+                    let _ = self.moved.send(tenant);
+                }
+            }
+            Err(Failure::TurnTimedOut) => {
+                for batch in round {
+                    self.wait_anew(batch);
+                }
+            }
+            Err(Failure::Poisoned(error)) => self.carry_out_one_by_one(round, error).await,
+            Err(Failure::Failed(error)) => {
+                for batch in round {
+                    self.fail(batch, &error);
+                }
+            }
+        }
+    }
+
+    fn answer(&self, batch: Batch, decided: Decided) {
+        let mut jobs = batch.jobs.into_iter();
+        for answer in decided.answers {
+            if let Some(job) = jobs.next() {
+                job.answer(answer.map_err(Error::from));
+            }
+        }
+        self.queues.done(&batch.tenant, jobs.collect());
+    }
+
+    fn fail(&self, batch: Batch, error: &Error) {
+        for job in batch.jobs {
+            job.answer(Err(error.clone()));
+        }
+        self.queues.done(&batch.tenant, Vec::new());
+    }
+
+    /// Puts a batch back into the queue, without those who have waited too long.
+    fn wait_anew(&self, batch: Batch) {
+        let (patient, impatient): (Vec<Job>, Vec<Job>) = batch
+            .jobs
+            .into_iter()
+            .partition(|job| job.since.elapsed() < WAIT_MAX);
+        for job in impatient {
+            job.answer(Err(store::Error::TurnTimedOut.into()));
+        }
+        self.queues.done(&batch.tenant, patient);
+    }
+
+    /// Finds the command that makes a batch fail, so that it fails alone.
+    async fn carry_out_one_by_one(self: &Arc<Self>, round: Vec<Batch>, error: Error) {
+        let alone = round.iter().map(|batch| batch.jobs.len()).sum::<usize>() == 1;
+        for batch in round {
+            if alone {
+                self.fail(batch, &error);
+                continue;
+            }
+            let tenant = batch.tenant;
+            for job in batch.jobs {
+                let single = [Batch {
+                    tenant: tenant.clone(),
+                    jobs: vec![job],
+                }];
+                let result = self.commit(&single).await;
+                let [Batch { mut jobs, .. }] = single;
+                let answer = match result {
+                    Ok(mut decided) => {
+                        // Where nothing is new, a reader looks and finds nothing.
+                        let _ = self.moved.send(tenant.clone());
+                        let answer = decided.pop().and_then(|mut one| one.answers.pop());
+                        answer.map_or(Err(error.clone()), |answer| answer.map_err(Error::from))
+                    }
+                    Err(Failure::TurnTimedOut) => Err(store::Error::TurnTimedOut.into()),
+                    Err(Failure::Poisoned(error) | Failure::Failed(error)) => Err(error),
+                };
+                if let Some(job) = jobs.pop() {
+                    job.answer(answer);
+                }
+            }
+            self.queues.done(&tenant, Vec::new());
+        }
+    }
+
+    /// Commits a round; an outcome that is unknown is settled, where that can be done in time.
+    async fn commit(&self, round: &[Batch]) -> Result<Vec<Decided>, Failure> {
+        let mut unknown: Option<Vec<Decided>> = None;
+        let mut give_up = None;
+        loop {
+            let error = match self.attempt(round, unknown.as_deref()).await {
+                Attempt::Done(decided) => return Ok(decided),
+                Attempt::WasDone => return Ok(unknown.unwrap_or_default()),
+                Attempt::Failed(failure) if unknown.is_none() => return Err(failure),
+                Attempt::Failed(Failure::TurnTimedOut) => store::Error::TurnTimedOut.into(),
+                Attempt::Failed(Failure::Poisoned(error) | Failure::Failed(error)) => error,
+                Attempt::Unknown(decided, error) => {
+                    tracing::warn!(error = ?error, "the outcome of a commit is unknown");
+                    unknown = Some(decided);
+                    error
+                }
+            };
+            let give_up = *give_up.get_or_insert_with(|| Instant::now() + DOUBT_MAX);
+            if Instant::now() >= give_up {
+                return Err(Failure::Failed(match error {
+                    Error::DatabaseUnavailable(_) => error,
+                    // It may have been committed: that is not for `INTERNAL` to say.
+                    other => Error::DatabaseUnavailable(Arc::new(other)),
+                }));
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Tries a round once. Where an earlier try's outcome is unknown, its turn is awaited first
+    /// (the lost transaction holds it until it has ended), and its events are looked for.
+    async fn attempt(&self, round: &[Batch], unknown: Option<&[Decided]>) -> Attempt {
+        let mut transaction = match step(self.store.begin()).await {
+            Ok(transaction) => transaction,
+            Err(error) => return Attempt::Failed(Failure::of(error)),
+        };
+        let result = self.write(&mut *transaction, round, unknown).await;
+        match result {
+            Ok(Some((decided, false))) => {
+                transaction.roll_back().await;
+                Attempt::Done(decided)
+            }
+            Ok(Some((decided, true))) => match step(transaction.commit()).await {
+                Ok(()) => Attempt::Done(decided),
+                Err(error) => Attempt::Unknown(decided, error.into()),
+            },
+            Ok(None) => {
+                transaction.roll_back().await;
+                Attempt::WasDone
+            }
+            Err(failure) => {
+                transaction.roll_back().await;
+                Attempt::Failed(failure)
+            }
+        }
+    }
+
+    /// Writes a round, short of the commit; says whether there is anything to commit. None: the
+    /// earlier try was committed after all.
+    async fn write(
+        &self,
+        transaction: &mut dyn Transaction,
+        round: &[Batch],
+        unknown: Option<&[Decided]>,
+    ) -> Result<Option<(Vec<Decided>, bool)>, Failure> {
+        // A transaction is committed whole: one of its events is proof enough.
+        let proofs = round.iter().zip(unknown.into_iter().flatten());
+        let proof = proofs
+            .filter_map(|(batch, decided)| Some((&batch.tenant, decided.first_event?)))
+            .next();
+        if let Some((tenant, event)) = proof {
+            take_turn(transaction, tenant).await?;
+            if step(transaction.holds_event(tenant, event)).await? {
+                return Ok(None);
+            }
+        }
+        let mut decided = Vec::with_capacity(round.len());
+        let mut wrote = false;
+        for batch in round {
+            take_turn(transaction, &batch.tenant).await?;
+            let (answers, wrote_here) = self.write_batch(transaction, batch).await?;
+            decided.push(answers);
+            wrote |= wrote_here;
+        }
+        Ok(Some((decided, wrote)))
+    }
+
+    /// Writes one tenant's batch.
+    async fn write_batch(
+        &self,
+        transaction: &mut dyn Transaction,
+        batch: &Batch,
+    ) -> Result<(Decided, bool), Failure> {
+        let mut needs = Needs::default();
+        for job in &batch.jobs {
+            if let Work::Command(command) = &job.work {
+                needs.add(command);
+            }
+        }
+        let loaded = step(transaction.load(&batch.tenant, &needs)).await?;
+        let mut state = State::new(loaded);
+        let context = Context {
+            now: self.clock.now(),
+            ids: &*self.ids,
+            policy: self.policy,
+        };
+        let mut answers = Vec::with_capacity(batch.jobs.len());
+        let mut expired = false;
+        for job in &batch.jobs {
+            if state.participants_changed() >= BATCH_PARTICIPANTS {
+                break;
+            }
+            answers.push(match &job.work {
+                Work::Command(command) => {
+                    decide(&mut state, command, &context)?.map(Answer::Outcome)
+                }
+                Work::Expire(expiry) => {
+                    let more = step(transaction.expire(&batch.tenant, *expiry)).await?;
+                    expired = true;
+                    Ok(Answer::Expired { more })
+                }
+            });
+        }
+        let changes = state.changes();
+        if !changes.is_empty() {
+            step(transaction.save(&batch.tenant, &changes)).await?;
+        }
+        let first_event = changes.events.first().map(|event| LogPosition {
+            number: event.position,
+            event: event.id,
+        });
+        let wrote = expired || !changes.is_empty();
+        Ok((
+            Decided {
+                answers,
+                first_event,
+            },
+            wrote,
+        ))
+    }
+}
+
+/// Decides one command. A panic is that command's, not the batch's.
+fn decide(
+    state: &mut State,
+    command: &Command,
+    context: &Context<'_>,
+) -> Result<Result<Outcome, Refusal>, Failure> {
+    // A state that a panic left half changed is not used any more: the batch starts over.
+    catch_unwind(AssertUnwindSafe(|| state.decide(command, context)))
+        .map_err(|_| Failure::Poisoned(Error::internal(Panicked)))
+}
+
+/// A rule panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("a rule panicked")]
+struct Panicked;
+
+impl Failure {
+    fn of(error: store::Error) -> Self {
+        match error {
+            store::Error::Data(_) => Self::Poisoned(error.into()),
+            // Only a wait for the turn can be repeated as it is.
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::of(error)
+    }
+}
+
+async fn take_turn(transaction: &mut dyn Transaction, tenant: &TenantId) -> Result<(), Failure> {
+    match step(transaction.take_turn(tenant)).await {
+        Err(store::Error::TurnTimedOut) => Err(Failure::TurnTimedOut),
+        other => other.map_err(Failure::of),
+    }
+}
+
+/// One step of a transaction: a database that does not answer at all is not waited for.
+async fn step<T>(step: impl Future<Output = store::Result<T>>) -> store::Result<T> {
+    tokio::time::timeout(STEP_MAX, step)
+        .await
+        .unwrap_or_else(|elapsed| Err(store::Error::Unavailable(elapsed.into())))
+}

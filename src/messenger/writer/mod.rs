@@ -1,0 +1,124 @@
+//! The one writer of a process: group commit.
+//!
+//! A command is queued for its tenant. Whoever is free takes whatever has queued up and commits
+//! it as one transaction: take the turn, load, decide one by one in memory, save, commit, answer
+//! all. While one batch commits the next one fills, so the slower the disk, the larger the
+//! batches; and nothing waits where nothing else does.
+
+mod batch;
+mod queue;
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+use self::queue::{Answer, Job, Queues, Work};
+use super::Error;
+use crate::{
+    model::{Clock, Command, Ids, Outcome, Policy, TenantId, UserId},
+    store::{Expiry, Store, Writing},
+};
+
+pub use self::queue::QueueLimits;
+
+/// Carries out commands; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    workers: TaskTracker,
+}
+
+/// What the workers share.
+struct Shared {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    policy: Policy,
+    queues: Queues,
+    /// Where it is told which tenants' logs have grown.
+    moved: mpsc::UnboundedSender<TenantId>,
+}
+
+impl Writer {
+    /// Starts as many workers as the database takes transactions side by side.
+    pub(super) fn start(
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn Ids>,
+        policy: Policy,
+        limits: QueueLimits,
+        moved: mpsc::UnboundedSender<TenantId>,
+    ) -> Self {
+        let (workers, tenants_at_once) = match store.writing() {
+            Writing::OneForAll => (1, usize::MAX),
+            Writing::SideBySide(workers) => (workers, 1),
+        };
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            ids,
+            policy,
+            queues: Queues::new(limits, tenants_at_once),
+            moved,
+        });
+        let tracker = TaskTracker::new();
+        for _ in 0..workers {
+            let shared = Arc::clone(&shared);
+            tracker.spawn(async move {
+                while let Some(round) = shared.queues.next().await {
+                    shared.carry_out(round).await;
+                }
+            });
+        }
+        Self {
+            shared,
+            workers: tracker,
+        }
+    }
+
+    /// Carries out a command; its effect is durable when this returns.
+    ///
+    /// Dropped before its batch has begun, the command is dropped too; later, it may still be
+    /// carried out.
+    pub(super) async fn submit(
+        &self,
+        tenant: &TenantId,
+        command: Command,
+    ) -> Result<Outcome, Error> {
+        let user = command.caller().clone();
+        match self.queue(tenant, user, Work::Command(command)).await? {
+            Answer::Outcome(outcome) => Ok(outcome),
+            Answer::Expired { .. } => Err(Error::internal(Mismatch)),
+        }
+    }
+
+    /// Removes a piece of what a tenant no longer keeps; says whether more is left.
+    pub(super) async fn expire(&self, tenant: &TenantId, expiry: Expiry) -> Result<bool, Error> {
+        // A name that no caller can have, so that it takes nobody's share of the queue.
+        let user = UserId::service("expiry");
+        match self.queue(tenant, user, Work::Expire(expiry)).await? {
+            Answer::Expired { more } => Ok(more),
+            Answer::Outcome(_) => Err(Error::internal(Mismatch)),
+        }
+    }
+
+    async fn queue(&self, tenant: &TenantId, user: UserId, work: Work) -> Result<Answer, Error> {
+        let (answer, answered) = oneshot::channel();
+        let job = Job::new(user, work, answer);
+        self.shared.queues.push(tenant, job)?;
+        answered.await.unwrap_or(Err(Error::ShuttingDown))
+    }
+
+    /// Takes nothing more, and returns when all that was taken is answered.
+    pub(super) async fn close(&self) {
+        self.shared.queues.close();
+        self.workers.close();
+        self.workers.wait().await;
+    }
+}
+
+/// An answer of the wrong kind.
+#[derive(Debug, thiserror::Error)]
+#[error("a command was answered with something else")]
+struct Mismatch;

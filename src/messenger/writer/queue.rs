@@ -1,0 +1,271 @@
+//! What waits to be written: a queue a tenant, bounded, and fair.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use tokio::sync::{Notify, oneshot};
+
+use super::Error;
+use crate::{
+    model::{Command, Outcome, TenantId, UserId},
+    store::Expiry,
+};
+
+/// How much can wait. Beyond it a call is turned away at once, so that it can go elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Commands of the whole process.
+    pub process: usize,
+    /// Commands of one tenant.
+    pub tenant: usize,
+    /// Commands of one user of a tenant.
+    pub user: usize,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            process: 8_192,
+            tenant: 4_096,
+            user: 1_024,
+        }
+    }
+}
+
+/// How many commands a batch holds at most.
+const BATCH_COMMANDS: usize = 256;
+
+/// How much text a batch brings at most, in bytes, before its last command.
+const BATCH_TEXT_BYTES: usize = 4 * 1024 * 1024;
+
+/// Something to be written, and who waits for it.
+pub(super) struct Job {
+    pub(super) user: UserId,
+    pub(super) work: Work,
+    pub(super) since: Instant,
+    answer: oneshot::Sender<Result<Answer, Error>>,
+}
+
+/// What is to be written.
+pub(super) enum Work {
+    Command(Command),
+    Expire(Expiry),
+}
+
+/// What came of it.
+pub(super) enum Answer {
+    Outcome(Outcome),
+    Expired { more: bool },
+}
+
+impl Job {
+    pub(super) fn new(
+        user: UserId,
+        work: Work,
+        answer: oneshot::Sender<Result<Answer, Error>>,
+    ) -> Self {
+        Self {
+            user,
+            work,
+            since: Instant::now(),
+            answer,
+        }
+    }
+
+    /// Whether nobody waits for it any more.
+    fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
+    pub(super) fn answer(self, answer: Result<Answer, Error>) {
+        // Whoever asked may have gone meanwhile.
+        let _ = self.answer.send(answer);
+    }
+
+    fn text_bytes(&self) -> usize {
+        match &self.work {
+            Work::Command(command) => command.text_bytes(),
+            Work::Expire(_) => 0,
+        }
+    }
+}
+
+/// One tenant's share of a transaction.
+pub(super) struct Batch {
+    pub(super) tenant: TenantId,
+    pub(super) jobs: Vec<Job>,
+}
+
+/// All that waits in this process.
+pub(super) struct Queues {
+    limits: QueueLimits,
+    tenants_at_once: usize,
+    waiting: Mutex<Waiting>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Waiting {
+    tenants: HashMap<TenantId, TenantQueue>,
+    /// Tenants that have something to be written and nothing in flight, longest waiting first.
+    ready: VecDeque<TenantId>,
+    jobs: usize,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct TenantQueue {
+    jobs: VecDeque<Job>,
+    /// How many jobs each user has here.
+    users: HashMap<UserId, usize>,
+    in_flight: bool,
+}
+
+impl Queues {
+    pub(super) fn new(limits: QueueLimits, tenants_at_once: usize) -> Self {
+        Self {
+            limits,
+            tenants_at_once,
+            waiting: Mutex::default(),
+            changed: Notify::new(),
+        }
+    }
+
+    /// Queues a job, where there is room for it.
+    pub(super) fn push(&self, tenant: &TenantId, job: Job) -> Result<(), Error> {
+        let mut waiting = self.lock();
+        if waiting.closed {
+            return Err(Error::ShuttingDown);
+        }
+        if waiting.jobs >= self.limits.process {
+            return Err(Error::Overloaded);
+        }
+        let queue = waiting.tenants.entry(tenant.clone()).or_default();
+        let of_user = queue.users.get(&job.user).copied().unwrap_or(0);
+        if queue.jobs.len() >= self.limits.tenant || of_user >= self.limits.user {
+            return Err(Error::Overloaded);
+        }
+        *queue.users.entry(job.user.clone()).or_default() += 1;
+        queue.jobs.push_back(job);
+        let newly_ready = queue.jobs.len() == 1 && !queue.in_flight;
+        waiting.jobs += 1;
+        if newly_ready {
+            waiting.ready.push_back(tenant.clone());
+            drop(waiting);
+            self.changed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits for the next round: what one transaction carries. None: closed, and all is done.
+    pub(super) async fn next(&self) -> Option<Vec<Batch>> {
+        loop {
+            let changed = self.changed.notified();
+            {
+                let mut waiting = self.lock();
+                let round = waiting.take(self.tenants_at_once);
+                if !waiting.ready.is_empty() || waiting.is_done() {
+                    // For another worker.
+                    self.changed.notify_one();
+                }
+                if !round.is_empty() {
+                    return Some(round);
+                }
+                if waiting.is_done() {
+                    return None;
+                }
+            }
+            changed.await;
+        }
+    }
+
+    /// Lets a tenant go on; what was not carried out goes back to the front of its queue.
+    pub(super) fn done(&self, tenant: &TenantId, left_over: Vec<Job>) {
+        let mut waiting = self.lock();
+        waiting.jobs += left_over.len();
+        let Some(queue) = waiting.tenants.get_mut(tenant) else {
+            return;
+        };
+        queue.in_flight = false;
+        for job in left_over.into_iter().rev() {
+            *queue.users.entry(job.user.clone()).or_default() += 1;
+            queue.jobs.push_front(job);
+        }
+        if queue.jobs.is_empty() {
+            waiting.tenants.remove(tenant);
+        } else {
+            waiting.ready.push_back(tenant.clone());
+        }
+        drop(waiting);
+        self.changed.notify_one();
+    }
+
+    /// Takes nothing more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.changed.notify_one();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    /// Nothing more comes, and nothing waits or is in flight.
+    fn is_done(&self) -> bool {
+        self.closed && self.tenants.is_empty()
+    }
+
+    /// Takes the batches of the tenants that have waited longest.
+    fn take(&mut self, tenants_at_once: usize) -> Vec<Batch> {
+        let mut round = Vec::new();
+        let mut commands = 0;
+        while round.len() < tenants_at_once && commands < BATCH_COMMANDS {
+            let Some(tenant) = self.ready.pop_front() else {
+                break;
+            };
+            let Some(queue) = self.tenants.get_mut(&tenant) else {
+                continue;
+            };
+            let (jobs, taken) = queue.take();
+            self.jobs -= taken;
+            commands += jobs.len();
+            if jobs.is_empty() {
+                // All were abandoned.
+                self.tenants.remove(&tenant);
+            } else {
+                queue.in_flight = true;
+                round.push(Batch { tenant, jobs });
+            }
+        }
+        round
+    }
+}
+
+impl TenantQueue {
+    /// Takes a batch, without what nobody waits for; says how many jobs left the queue.
+    fn take(&mut self) -> (Vec<Job>, usize) {
+        let (mut jobs, mut taken, mut bytes) = (Vec::new(), 0, 0);
+        while jobs.len() < BATCH_COMMANDS && bytes < BATCH_TEXT_BYTES {
+            let Some(job) = self.jobs.pop_front() else {
+                break;
+            };
+            taken += 1;
+            if let Some(count) = self.users.get_mut(&job.user) {
+                *count -= 1;
+                if *count == 0 {
+                    self.users.remove(&job.user);
+                }
+            }
+            if !job.is_abandoned() {
+                bytes += job.text_bytes();
+                jobs.push(job);
+            }
+        }
+        (jobs, taken)
+    }
+}

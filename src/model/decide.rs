@@ -1,0 +1,489 @@
+//! What each command does: the rules, one function a command.
+//!
+//! A refusal changes nothing, except that its caller is known from then on.
+
+use super::{
+    Command, Edit, Event, EventId, EventKind, Ids, LastMessage, MarkRead, Message, MessageId,
+    MessageView, Participant, PastRequest, Placement, Refusal, Reply, RequestKey, Revision, Send,
+    State, Thread, ThreadId, ThreadState, ThreadView, Time, UserId, snippet,
+};
+
+/// What the deployment has settled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Only users whom the service knows can be written to.
+    pub known_users_only: bool,
+    /// A thread lies in its starter's inbox at once, and not only after an answer.
+    pub show_started_threads: bool,
+}
+
+/// What the rules need besides the rows.
+pub struct Context<'a> {
+    /// The batch's one time.
+    pub now: Time,
+    /// Where new ids come from.
+    pub ids: &'a dyn Ids,
+    /// What the deployment has settled.
+    pub policy: Policy,
+}
+
+/// A command's answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The caller is known.
+    Met,
+    /// The message that was sent, and its thread as the caller sees it.
+    Sent(Box<(MessageView, ThreadView)>),
+    /// The message as it is now.
+    Edited(Box<MessageView>),
+    /// The thread as the caller sees it now.
+    Viewed(Box<ThreadView>),
+}
+
+impl State {
+    /// Carries out one command, seeing what those before it in the batch have changed.
+    pub fn decide(&mut self, command: &Command, context: &Context<'_>) -> Result<Outcome, Refusal> {
+        self.meet(command.caller(), context.now);
+        match command {
+            Command::Meet(_) => Ok(Outcome::Met),
+            Command::Send(send) => self.send(send, context),
+            Command::Reply(reply) => self.reply(reply, context),
+            Command::Edit(edit) => self.edit(edit, context),
+            Command::MarkRead(mark) => self.mark_read(mark, context),
+            Command::MarkUnread(caller, thread) => self.mark_unread(caller, *thread, context),
+            Command::Delete(caller, thread) => self.delete(caller, *thread, context),
+            Command::Restore(caller, thread) => self.restore(caller, *thread, context),
+        }
+    }
+
+    fn send(&mut self, send: &Send, context: &Context<'_>) -> Result<Outcome, Refusal> {
+        if let Some(earlier) = self.earlier_result(&send.caller, send.request.as_ref())? {
+            return Ok(earlier);
+        }
+        self.check_recipients(send, context.policy)?;
+        for recipient in &send.recipients {
+            self.mention(recipient);
+        }
+
+        let id = ThreadId(context.ids.next());
+        let message = Message {
+            id: MessageId(context.ids.next()),
+            thread: id,
+            number: 1,
+            sender: send.caller.clone(),
+            sender_count: 1,
+            position: self.next_position(),
+            content: send.content.as_str().to_owned(),
+            send_time: context.now,
+            edit_time: None,
+            revision: 1,
+        };
+        self.add_thread(ThreadState {
+            thread: Thread {
+                id,
+                subject: send.subject.as_str().to_owned(),
+                create_time: context.now,
+                update_time: context.now,
+                starter: send.caller.clone(),
+                message_count: 1,
+            },
+            first_message_time: context.now,
+            last_message: last_message(&message),
+            participants: participants(send, &message, context.policy),
+        });
+        Ok(self.sent(message, 0, send.request.as_ref(), context))
+    }
+
+    /// Whoever is named must be known, where the service only delivers to those it knows.
+    fn check_recipients(&self, send: &Send, policy: Policy) -> Result<(), Refusal> {
+        if !policy.known_users_only {
+            return Ok(());
+        }
+        let unknown: Vec<UserId> = send
+            .recipients
+            .iter()
+            .filter(|recipient| !self.knows(recipient))
+            .cloned()
+            .collect();
+        if unknown.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::RecipientsNotFound(unknown))
+        }
+    }
+
+    fn reply(&mut self, reply: &Reply, context: &Context<'_>) -> Result<Outcome, Refusal> {
+        if let Some(earlier) = self.earlier_result(&reply.caller, reply.request.as_ref())? {
+            return Ok(earlier);
+        }
+        let (state, replier) = self
+            .participation(reply.thread, &reply.caller)
+            .ok_or(Refusal::ThreadNotFound)?;
+        let message = Message {
+            id: MessageId(context.ids.next()),
+            thread: reply.thread,
+            number: state.thread.message_count + 1,
+            sender: reply.caller.clone(),
+            sender_count: state.participants[replier].sent_count + 1,
+            position: self.next_position(),
+            content: reply.content.as_str().to_owned(),
+            send_time: context.now.max(state.last_message.send_time),
+            edit_time: None,
+            revision: 1,
+        };
+
+        for index in 0..state.participants.len() {
+            self.change_participant(reply.thread, index, |participant| {
+                participant.place_in(Placement::Inbox, context.now);
+                participant.position = message.position;
+                if index == replier {
+                    participant.sent_count = message.sender_count;
+                    participant.last_sent_number = message.number;
+                    participant.read_number = message.number;
+                    participant.unread_count = 0;
+                } else {
+                    participant.unread_count += 1;
+                }
+            });
+        }
+        self.change_thread(reply.thread, message.send_time, |state| {
+            state.thread.message_count = message.number;
+            state.last_message = last_message(&message);
+            if let Some(subject) = &reply.subject {
+                subject.as_str().clone_into(&mut state.thread.subject);
+            }
+        });
+        Ok(self.sent(message, replier, reply.request.as_ref(), context))
+    }
+
+    fn edit(&mut self, edit: &Edit, context: &Context<'_>) -> Result<Outcome, Refusal> {
+        let message = self.rows.messages.get(&edit.message);
+        let message = message.ok_or(Refusal::MessageNotFound)?;
+        let (state, _) = self
+            .participation(message.thread, &edit.caller)
+            .ok_or(Refusal::MessageNotFound)?;
+        if message.sender != edit.caller {
+            return Err(Refusal::NotTheSender);
+        }
+        if message.content == edit.content.as_str() {
+            // Before the revision is looked at: this is how a retried edit comes back.
+            return Ok(Outcome::Edited(Box::new(self.message_view(message))));
+        }
+        if let Some(expected) = edit.expected_revision
+            && expected != message.revision
+        {
+            return Err(Refusal::RevisionStale {
+                current: message.revision,
+            });
+        }
+
+        let is_newest = message.number == state.thread.message_count;
+        let edit_time = context
+            .now
+            .max(message.send_time)
+            .max(message.edit_time.unwrap_or(message.send_time));
+        let mut edited = message.clone();
+        edited.content = edit.content.as_str().to_owned();
+        edited.edit_time = Some(edit_time);
+        edited.revision += 1;
+        let former = Revision {
+            message: message.id,
+            revision: message.revision,
+            content: message.content.clone(),
+            replace_time: edit_time,
+        };
+
+        self.change_thread(edited.thread, edit_time, |state| {
+            if is_newest {
+                state.last_message = last_message(&edited);
+            }
+        });
+        self.changed.revisions.push(former);
+        let answer = self.message_view(&edited);
+        self.tell_participants(EventKind::MessageEdited, &edited, None, context);
+        self.changed.messages.insert(edited.id);
+        self.rows.messages.insert(edited.id, edited);
+        Ok(Outcome::Edited(Box::new(answer)))
+    }
+
+    fn mark_read(&mut self, mark: &MarkRead, context: &Context<'_>) -> Result<Outcome, Refusal> {
+        let (state, index) = self
+            .participation(mark.thread, &mark.caller)
+            .ok_or(Refusal::ThreadNotFound)?;
+        let participant = &state.participants[index];
+        let newest = state.thread.message_count;
+        let number = mark
+            .up_to_number
+            .map_or(newest, |number| number.min(newest));
+        if number <= participant.read_number {
+            return self.viewed(mark.thread, &mark.caller);
+        }
+        let unread_count = if number == newest {
+            0
+        } else {
+            // The messages after the mark, less one's own among them.
+            let sent = self.sent_up_to(&mark.caller, mark.thread, number);
+            (newest - number) - (participant.sent_count - sent)
+        };
+        self.change_view(mark.thread, index, context, |participant| {
+            participant.read_number = number;
+            participant.unread_count = unread_count;
+        })
+    }
+
+    fn mark_unread(
+        &mut self,
+        caller: &UserId,
+        thread: ThreadId,
+        context: &Context<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let (state, index) = self
+            .participation(thread, caller)
+            .ok_or(Refusal::ThreadNotFound)?;
+        let newest_of_others = state
+            .participants
+            .iter()
+            .filter(|participant| participant.user != *caller)
+            .map(|participant| participant.last_sent_number)
+            .max()
+            .unwrap_or(0);
+        if state.participants[index].is_unread() || newest_of_others == 0 {
+            return self.viewed(thread, caller);
+        }
+        self.change_view(thread, index, context, |participant| {
+            participant.read_number = newest_of_others - 1;
+            participant.unread_count = 1;
+        })
+    }
+
+    fn delete(
+        &mut self,
+        caller: &UserId,
+        thread: ThreadId,
+        context: &Context<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let (state, index) = self
+            .participation(thread, caller)
+            .ok_or(Refusal::ThreadNotFound)?;
+        if state.participants[index].placement == Placement::Deleted {
+            return self.viewed(thread, caller);
+        }
+        self.change_view(thread, index, context, |participant| {
+            participant.place_in(Placement::Deleted, context.now);
+        })
+    }
+
+    fn restore(
+        &mut self,
+        caller: &UserId,
+        thread: ThreadId,
+        context: &Context<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let (state, index) = self
+            .participation(thread, caller)
+            .ok_or(Refusal::ThreadNotFound)?;
+        let participant = &state.participants[index];
+        if participant.placement != Placement::Deleted {
+            return self.viewed(thread, caller);
+        }
+        let waits_for_an_answer = state.participants.len() > 1
+            && state.thread.message_count == 1
+            && participant.has_sent()
+            && !context.policy.show_started_threads;
+        let placement = if waits_for_an_answer {
+            Placement::Started
+        } else {
+            Placement::Inbox
+        };
+        self.change_view(thread, index, context, |participant| {
+            participant.place_in(placement, context.now);
+        })
+    }
+
+    /// What an earlier request of the same id made; none where there was none.
+    fn earlier_result(
+        &self,
+        caller: &UserId,
+        request: Option<&RequestKey>,
+    ) -> Result<Option<Outcome>, Refusal> {
+        let Some(request) = request else {
+            return Ok(None);
+        };
+        let Some(earlier) = self.rows.requests.get(&(caller.clone(), request.id)) else {
+            return Ok(None);
+        };
+        if earlier.fingerprint != request.fingerprint {
+            return Err(Refusal::RequestIdReused);
+        }
+        let message = self.rows.messages.get(&earlier.message);
+        let message = message.ok_or(Refusal::MessageNotFound)?;
+        let (state, index) = self
+            .participation(message.thread, caller)
+            .ok_or(Refusal::ThreadNotFound)?;
+        Ok(Some(Outcome::Sent(Box::new((
+            self.message_view(message),
+            self.view(state, index),
+        )))))
+    }
+
+    /// Records a message that was appended, its request id and its event; and answers.
+    fn sent(
+        &mut self,
+        message: Message,
+        sender: usize,
+        request: Option<&RequestKey>,
+        context: &Context<'_>,
+    ) -> Outcome {
+        if let Some(request) = request {
+            let key = (message.sender.clone(), request.id);
+            let past = PastRequest {
+                user: message.sender.clone(),
+                id: request.id,
+                fingerprint: request.fingerprint.clone(),
+                message: message.id,
+                time: context.now,
+            };
+            self.rows.requests.insert(key.clone(), past);
+            self.changed.requests.push(key);
+        }
+        self.appended
+            .entry(message.thread)
+            .or_default()
+            .push((message.number, message.sender.clone()));
+        self.tell_participants(EventKind::MessageSent, &message, request, context);
+        let answer = (
+            self.message_view(&message),
+            self.view(&self.rows.threads[&message.thread], sender),
+        );
+        self.changed.messages.insert(message.id);
+        self.rows.messages.insert(message.id, message);
+        Outcome::Sent(Box::new(answer))
+    }
+
+    /// Changes a thread's own row; its update time never goes back.
+    fn change_thread(
+        &mut self,
+        thread: ThreadId,
+        time: Time,
+        change: impl FnOnce(&mut ThreadState),
+    ) {
+        if let Some(state) = self.rows.threads.get_mut(&thread) {
+            change(state);
+            state.thread.update_time = state.thread.update_time.max(time);
+            self.changed.threads.insert(thread);
+        }
+    }
+
+    /// Changes what one participant sees, tells that participant's watchers, and answers.
+    fn change_view(
+        &mut self,
+        thread: ThreadId,
+        index: usize,
+        context: &Context<'_>,
+        change: impl FnOnce(&mut Participant),
+    ) -> Result<Outcome, Refusal> {
+        self.change_participant(thread, index, change);
+        let viewer = self.rows.threads[&thread].participants[index].user.clone();
+        self.changed.events.push(Event {
+            position: self.next_position(),
+            id: EventId(context.ids.next()),
+            kind: EventKind::ThreadChanged,
+            time: context.now,
+            thread,
+            message: None,
+            actor: viewer.clone(),
+            request_id: None,
+            audience: vec![viewer.clone()],
+        });
+        self.viewed(thread, &viewer)
+    }
+
+    fn viewed(&self, thread: ThreadId, caller: &UserId) -> Result<Outcome, Refusal> {
+        let (state, index) = self
+            .participation(thread, caller)
+            .ok_or(Refusal::ThreadNotFound)?;
+        Ok(Outcome::Viewed(Box::new(self.view(state, index))))
+    }
+
+    /// Writes the event of a message that was sent or edited.
+    fn tell_participants(
+        &mut self,
+        kind: EventKind,
+        message: &Message,
+        request: Option<&RequestKey>,
+        context: &Context<'_>,
+    ) {
+        let participants = &self.rows.threads[&message.thread].participants;
+        let audience = participants
+            .iter()
+            .map(|participant| participant.user.clone())
+            .collect();
+        self.changed.events.push(Event {
+            position: self.next_position(),
+            id: EventId(context.ids.next()),
+            kind,
+            time: context.now,
+            thread: message.thread,
+            message: Some(message.id),
+            actor: message.sender.clone(),
+            request_id: request.map(|request| request.id),
+            audience,
+        });
+    }
+
+    fn next_position(&self) -> i64 {
+        let written = self.changed.events.last();
+        written.map_or(self.rows.newest_position, |event| event.position) + 1
+    }
+}
+
+impl Participant {
+    fn place_in(&mut self, placement: Placement, now: Time) {
+        if self.placement != placement {
+            self.placement = placement;
+            self.placement_time = now;
+        }
+    }
+}
+
+/// The participants of a new thread: the starter, then the recipients as named.
+fn participants(send: &Send, message: &Message, policy: Policy) -> Vec<Participant> {
+    let to_oneself = send.recipients == [send.caller.clone()];
+    let starters_placement = if to_oneself || policy.show_started_threads {
+        Placement::Inbox
+    } else {
+        Placement::Started
+    };
+    let starter = Participant {
+        user: send.caller.clone(),
+        place: 0,
+        placement: starters_placement,
+        placement_time: message.send_time,
+        read_number: 1,
+        unread_count: 0,
+        sent_count: 1,
+        last_sent_number: 1,
+        position: message.position,
+    };
+    let others = send.recipients.iter().filter(|id| **id != send.caller);
+    let recipients = others.zip(1..).map(|(recipient, place)| Participant {
+        user: recipient.clone(),
+        place,
+        placement: Placement::Inbox,
+        placement_time: message.send_time,
+        read_number: 0,
+        unread_count: 1,
+        sent_count: 0,
+        last_sent_number: 0,
+        position: message.position,
+    });
+    std::iter::once(starter).chain(recipients).collect()
+}
+
+fn last_message(message: &Message) -> LastMessage {
+    LastMessage {
+        sender: message.sender.clone(),
+        send_time: message.send_time,
+        snippet: snippet(&message.content).to_owned(),
+    }
+}

@@ -1,0 +1,37 @@
+//! The words of private messaging, and its rules.
+//!
+//! Everything here is plain data and pure functions: no I/O, no clock, no chance, and no word
+//! of gRPC or SQL. [`decide`](State::decide) is the only place where the rules of writing live;
+//! both databases, the tests and the importer go through it.
+
+mod command;
+mod decide;
+mod error;
+mod event;
+mod id;
+mod mailbox;
+mod message;
+mod page;
+mod request;
+mod state;
+mod text;
+mod thread;
+mod time;
+mod user;
+
+pub use command::{Command, Edit, MarkRead, Needs, Reply, Send};
+pub use decide::{Context, Outcome, Policy};
+pub use error::Refusal;
+pub use event::{Event, EventKind, EventKinds};
+pub use id::{EventId, Ids, MessageId, RequestId, TenantId, ThreadId, UserId};
+pub use mailbox::Mailbox;
+pub use message::{Message, MessageView, Revision};
+pub use page::{Direction, Folder, LogPosition, MessageOrder};
+pub use request::{Fingerprint, FingerprintKey, PastRequest, RequestKey};
+pub use state::{Changes, Loaded, State};
+pub use text::{Content, Subject, snippet};
+pub use thread::{
+    LastMessage, Participant, Placement, Thread, ThreadState, ThreadSummary, ThreadView,
+};
+pub use time::{Clock, Time};
+pub use user::{Profile, User, UserRecord};

@@ -1,0 +1,267 @@
+//! The rows that a batch of commands touches, and what it has changed in them so far.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{
+    Event, Mailbox, Message, MessageId, MessageView, Participant, PastRequest, RequestId, Revision,
+    Thread, ThreadId, ThreadState, ThreadSummary, ThreadView, Time, User, UserId, UserRecord,
+};
+
+/// The rows that a batch of commands touches, as the store holds them.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// The position of the tenant's newest event, 0 for none.
+    pub newest_position: i64,
+    /// The users that the commands name, and all participants of the threads.
+    pub users: HashMap<UserId, UserRecord>,
+    /// The counts of these users.
+    pub mailboxes: HashMap<UserId, Mailbox>,
+    /// The threads that the commands name, and those of the messages.
+    pub threads: HashMap<ThreadId, ThreadState>,
+    /// The messages that the commands name, and those of the requests.
+    pub messages: HashMap<MessageId, Message>,
+    /// The requests that were carried out before.
+    pub requests: HashMap<(UserId, RequestId), PastRequest>,
+    /// How many messages a user had sent in a thread up to a number.
+    pub sent_up_to: HashMap<(UserId, ThreadId, i32), i32>,
+}
+
+/// A batch's working copy: commands are decided on it one by one, each seeing those before it.
+#[derive(Debug)]
+pub struct State {
+    pub(super) rows: Loaded,
+    /// The messages that this batch appended, by thread: number and sender, in order.
+    pub(super) appended: HashMap<ThreadId, Vec<(i32, UserId)>>,
+    pub(super) changed: Changed,
+}
+
+/// Which rows differ from what was loaded, and which are new.
+#[derive(Debug, Default)]
+pub(super) struct Changed {
+    pub(super) users: HashSet<UserId>,
+    pub(super) threads: HashSet<ThreadId>,
+    pub(super) participants: HashSet<(ThreadId, usize)>,
+    pub(super) messages: HashSet<MessageId>,
+    pub(super) mailboxes: HashSet<UserId>,
+    pub(super) revisions: Vec<Revision>,
+    pub(super) requests: Vec<(UserId, RequestId)>,
+    pub(super) events: Vec<Event>,
+}
+
+/// What a batch has to save: each row once, as it is in the end.
+#[derive(Debug, Default)]
+pub struct Changes<'a> {
+    /// Users, new or newly known.
+    pub users: Vec<&'a UserRecord>,
+    /// Threads, new or changed.
+    pub threads: Vec<&'a Thread>,
+    /// Participants, new or changed.
+    pub participants: Vec<(ThreadId, &'a Participant)>,
+    /// Messages, new or edited.
+    pub messages: Vec<&'a Message>,
+    /// Former contents.
+    pub revisions: &'a [Revision],
+    /// Requests carried out.
+    pub requests: Vec<&'a PastRequest>,
+    /// Counts.
+    pub mailboxes: Vec<(&'a UserId, &'a Mailbox)>,
+    /// Events, in their order.
+    pub events: &'a [Event],
+}
+
+impl Changes<'_> {
+    /// Whether there is nothing to save.
+    pub fn is_empty(&self) -> bool {
+        // Whatever else changes, a user becomes known with it or an event tells of it.
+        self.users.is_empty() && self.events.is_empty()
+    }
+}
+
+impl State {
+    /// A working copy of what was loaded.
+    pub fn new(rows: Loaded) -> Self {
+        Self {
+            rows,
+            appended: HashMap::new(),
+            changed: Changed::default(),
+        }
+    }
+
+    /// How many participants' rows the batch has to write so far.
+    pub fn participants_changed(&self) -> usize {
+        self.changed.participants.len()
+    }
+
+    /// What has to be saved.
+    pub fn changes(&self) -> Changes<'_> {
+        let Self { rows, changed, .. } = self;
+        Changes {
+            users: changed.users.iter().map(|id| &rows.users[id]).collect(),
+            threads: changed
+                .threads
+                .iter()
+                .map(|id| &rows.threads[id].thread)
+                .collect(),
+            participants: changed
+                .participants
+                .iter()
+                .map(|&(id, index)| (id, &rows.threads[&id].participants[index]))
+                .collect(),
+            messages: changed
+                .messages
+                .iter()
+                .map(|id| &rows.messages[id])
+                .collect(),
+            revisions: &changed.revisions,
+            requests: changed
+                .requests
+                .iter()
+                .map(|key| &rows.requests[key])
+                .collect(),
+            mailboxes: changed
+                .mailboxes
+                .iter()
+                .map(|user| (user, &rows.mailboxes[user]))
+                .collect(),
+            events: &changed.events,
+        }
+    }
+
+    /// A thread and the caller's place in its list of participants; none for an outsider.
+    pub(super) fn participation(
+        &self,
+        thread: ThreadId,
+        caller: &UserId,
+    ) -> Option<(&ThreadState, usize)> {
+        let state = self.rows.threads.get(&thread)?;
+        let index = state
+            .participants
+            .iter()
+            .position(|participant| participant.user == *caller)?;
+        Some((state, index))
+    }
+
+    /// Changes a participant's row and, with it, that user's counts.
+    pub(super) fn change_participant(
+        &mut self,
+        thread: ThreadId,
+        index: usize,
+        change: impl FnOnce(&mut Participant),
+    ) {
+        let state = self.rows.threads.get_mut(&thread);
+        let Some(participant) = state.and_then(|state| state.participants.get_mut(index)) else {
+            return;
+        };
+        let user = participant.user.clone();
+        let mailbox = self.rows.mailboxes.entry(user.clone()).or_default();
+        mailbox.remove(participant);
+        change(participant);
+        mailbox.add(participant);
+        self.changed.participants.insert((thread, index));
+        self.changed.mailboxes.insert(user);
+    }
+
+    /// Adds a thread and its participants.
+    pub(super) fn add_thread(&mut self, state: ThreadState) {
+        let id = state.thread.id;
+        for (index, participant) in state.participants.iter().enumerate() {
+            let user = &participant.user;
+            let mailbox = self.rows.mailboxes.entry(user.clone()).or_default();
+            mailbox.add(participant);
+            self.changed.participants.insert((id, index));
+            self.changed.mailboxes.insert(user.clone());
+        }
+        self.changed.threads.insert(id);
+        self.rows.threads.insert(id, state);
+    }
+
+    /// How many messages a user has sent in a thread up to a number, this batch's among them.
+    pub(super) fn sent_up_to(&self, user: &UserId, thread: ThreadId, number: i32) -> i32 {
+        let key = (user.clone(), thread, number);
+        let stored = self.rows.sent_up_to.get(&key).copied().unwrap_or(0);
+        let appended = self.appended.get(&thread).map_or(0, |messages| {
+            messages
+                .iter()
+                .filter(|(appended, sender)| *appended <= number && sender == user)
+                .count()
+        });
+        stored + i32::try_from(appended).unwrap_or(i32::MAX)
+    }
+
+    /// A user as others see them.
+    fn user(&self, id: &UserId) -> User {
+        match self.rows.users.get(id) {
+            Some(record) => record.user.clone(),
+            None => UserRecord::unknown(id.clone()).user,
+        }
+    }
+
+    /// A thread as one of its participants sees it.
+    pub(super) fn view(&self, state: &ThreadState, viewer: usize) -> ThreadView {
+        let participant = &state.participants[viewer];
+        let thread = &state.thread;
+        ThreadView {
+            thread: ThreadSummary {
+                id: thread.id,
+                subject: thread.subject.clone(),
+                create_time: thread.create_time,
+                update_time: thread.update_time,
+                participants: state
+                    .participants
+                    .iter()
+                    .map(|participant| self.user(&participant.user))
+                    .collect(),
+                message_count: thread.message_count,
+            },
+            placement: participant.placement,
+            read_number: participant.read_number,
+            unread_count: participant.unread_count,
+            first_message_time: state.first_message_time,
+            last_message_time: state.last_message.send_time,
+            last_sender: self.user(&state.last_message.sender),
+            snippet: state.last_message.snippet.clone(),
+            started_by_viewer: thread.starter == participant.user,
+        }
+    }
+
+    /// A message as its readers see it.
+    pub(super) fn message_view(&self, message: &Message) -> MessageView {
+        MessageView {
+            id: message.id,
+            thread: message.thread,
+            number: message.number,
+            sender: self.user(&message.sender),
+            content: message.content.clone(),
+            send_time: message.send_time,
+            edit_time: message.edit_time,
+            revision: message.revision,
+        }
+    }
+
+    /// Makes sure that there is a record of a user, known or not.
+    pub(super) fn mention(&mut self, id: &UserId) {
+        if !self.rows.users.contains_key(id) {
+            let record = UserRecord::unknown(id.clone());
+            self.rows.users.insert(id.clone(), record);
+            self.changed.users.insert(id.clone());
+        }
+    }
+
+    /// Notes that a user has made a call.
+    pub(super) fn meet(&mut self, id: &UserId, now: Time) {
+        self.mention(id);
+        let Some(record) = self.rows.users.get_mut(id) else {
+            return;
+        };
+        if record.known_time.is_none() {
+            record.known_time = Some(now);
+            self.changed.users.insert(id.clone());
+        }
+    }
+
+    /// Whether a user has made a call, or was added by an admin.
+    pub(super) fn knows(&self, id: &UserId) -> bool {
+        let record = self.rows.users.get(id);
+        record.is_some_and(|record| record.known_time.is_some())
+    }
+}

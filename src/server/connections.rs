@@ -1,0 +1,92 @@
+//! Connections: taken, served over HTTP/2, and let go of.
+
+use std::{pin::pin, time::Duration};
+
+use http::Request;
+use hyper::{body::Incoming, server::conn::http2};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
+    service::TowerToHyperService,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tonic::{body::Body, service::Routes};
+use tower::ServiceExt;
+
+use crate::grpc::CallService;
+
+/// How many calls and watches one connection carries at once; more wait on its client's side.
+const STREAMS_MAX: u32 = 1_024;
+
+/// Metadata over 16 KiB gets an answer; over this the connection's HTTP/2 layer refuses it.
+const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+
+/// How much of a stream waits in memory for a client that is slow to take it.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How often a silent connection is asked whether its other end is still there.
+const PING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// How long it may take to answer that.
+const PING_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// How long to wait where no connection can be taken, for want of file handles for one.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// All connections of a server.
+#[derive(Default)]
+pub(super) struct Connections {
+    open: GracefulShutdown,
+}
+
+impl Connections {
+    /// Takes connections until `shutdown` resolves.
+    pub(super) async fn accept(
+        &self,
+        listener: TcpListener,
+        service: CallService<Routes>,
+        shutdown: impl Future<Output = ()>,
+    ) {
+        let mut shutdown = pin!(shutdown);
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = &mut shutdown => return,
+            };
+            match accepted {
+                Ok((stream, _)) => self.serve(stream, service.clone()),
+                Err(error) => {
+                    tracing::warn!(%error, "cannot take a connection");
+                    tokio::time::sleep(ACCEPT_AGAIN).await;
+                }
+            }
+        }
+    }
+
+    fn serve(&self, stream: TcpStream, service: CallService<Routes>) {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection has gone before it was served");
+            return;
+        }
+        let service = service.map_request(|request: Request<Incoming>| request.map(Body::new));
+        let connection = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEADER_LIST_BYTES_MAX)
+            .max_send_buf_size(SEND_BUFFER_BYTES)
+            .keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = self.open.watch(connection);
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "a connection ended");
+            }
+        });
+    }
+
+    /// Tells all clients to go elsewhere (GOAWAY), and waits until their calls have ended.
+    pub(super) async fn close(self) {
+        self.open.shutdown().await;
+    }
+}

@@ -1,0 +1,184 @@
+//! Wires the layers together, serves connections, and drains.
+
+mod connections;
+mod system;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::net::TcpListener;
+use tonic::service::Routes;
+use tonic_health::{ServingStatus, server::HealthReporter};
+
+use self::connections::Connections;
+pub use self::system::{SystemClock, SystemIds};
+use crate::{
+    config::{SettingError, Settings},
+    grpc::{CallService, DESCRIPTORS, Messaging, TokenKey, TrustedHeader},
+    messenger::{self, FeedSettings, Messenger, QueueLimits},
+    model::{Clock, Ids, Policy},
+    pb::messaging_service_server::{MessagingServiceServer, SERVICE_NAME},
+    store::{self, Address, OpenError, Store},
+};
+
+/// How large a request's message gets at most, in bytes.
+const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What a server needs besides its settings.
+pub struct Parts {
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What makes ids, and chance.
+    pub ids: Arc<dyn Ids>,
+}
+
+impl Default for Parts {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(SystemIds),
+        }
+    }
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is wrong.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, #[source] std::io::Error),
+    /// The database cannot be opened.
+    #[error(transparent)]
+    Database(#[from] OpenError),
+}
+
+/// A server that listens, over an open database.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    drain_timeout: Duration,
+    messenger: Arc<Messenger>,
+    health: HealthReporter,
+    service: CallService<Routes>,
+}
+
+impl Server {
+    /// Listens, and opens the database; its tables are made and brought up to date.
+    pub async fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
+        settings.check()?;
+        let listening = |error| StartError::Listen(settings.listen, error);
+        let listener = TcpListener::bind(settings.listen)
+            .await
+            .map_err(listening)?;
+        let address = listener.local_addr().map_err(listening)?;
+        let store = store::open(&database_address(&settings)?).await?;
+
+        let messenger = Messenger::start(messenger_parts(&settings, &parts, Arc::clone(&store)));
+        let messaging = Messaging::new(
+            Arc::clone(&messenger),
+            TokenKey(store.secret()),
+            Arc::clone(&parts.ids),
+            settings.heartbeat_interval,
+        );
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health
+            .set_service_status(SERVICE_NAME, ServingStatus::Serving)
+            .await;
+        let routes = Routes::new(
+            MessagingServiceServer::new(messaging).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(health_service);
+        let authenticator = TrustedHeader {
+            require_tenant: settings.require_tenant,
+        };
+        Ok(Self {
+            listener,
+            address,
+            drain_timeout: settings.drain_timeout,
+            messenger,
+            health,
+            service: CallService::new(with_reflection(routes), Arc::new(authenticator), parts.ids),
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown` resolves, then drains: no new connection and no new stream is
+    /// taken, calls under way are answered, watches end after their last event; after the drain
+    /// timeout whatever is left is cut.
+    pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        let connections = Connections::default();
+        connections
+            .accept(self.listener, self.service, shutdown)
+            .await;
+
+        let draining = async {
+            let mut health = self.health;
+            for service in ["", SERVICE_NAME] {
+                health
+                    .set_service_status(service, ServingStatus::NotServing)
+                    .await;
+            }
+            tokio::join!(
+                async {
+                    self.messenger.close().await;
+                    // Streams of the health service would hold their connections open.
+                    for service in ["", SERVICE_NAME] {
+                        health.clear_service_status(service).await;
+                    }
+                },
+                connections.close(),
+            );
+        };
+        if tokio::time::timeout(self.drain_timeout, draining)
+            .await
+            .is_err()
+        {
+            tracing::warn!("not everybody was done within the drain timeout");
+        }
+    }
+}
+
+/// Where the settings say that everything is kept.
+pub fn database_address(settings: &Settings) -> Result<Address, SettingError> {
+    let address = settings.database_url.parse();
+    address.map_err(|problem: String| SettingError::of("database-url", &problem))
+}
+
+fn messenger_parts(settings: &Settings, parts: &Parts, store: Arc<dyn Store>) -> messenger::Parts {
+    messenger::Parts {
+        store,
+        clock: Arc::clone(&parts.clock),
+        ids: Arc::clone(&parts.ids),
+        policy: Policy {
+            known_users_only: settings.known_users_only,
+            show_started_threads: settings.show_started_threads,
+        },
+        queue_limits: QueueLimits::default(),
+        feed: FeedSettings {
+            heartbeat_interval: settings.heartbeat_interval,
+            event_retention: settings.event_retention,
+            stall_timeout: settings.watch_stall_timeout,
+        },
+    }
+}
+
+/// Adds reflection, in both versions (the common grpcurl 1.8 speaks the older one); with the
+/// error details' own descriptors, so that they print as JSON.
+fn with_reflection(routes: Routes) -> Routes {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(DESCRIPTORS)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
+    };
+    let unreadable = "the descriptors were compiled into this binary";
+    routes
+        .add_service(builder().build_v1().expect(unreadable))
+        .add_service(builder().build_v1alpha().expect(unreadable))
+}

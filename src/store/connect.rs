@@ -1,0 +1,174 @@
+//! From a database's URL to a store.
+
+use std::{fmt, str::FromStr, sync::Arc};
+
+use sqlx::{
+    ConnectOptions, Connection, PgConnection, Postgres, Sqlite, SqliteConnection,
+    migrate::{MigrateError, Migrator},
+    postgres::PgConnectOptions,
+    sqlite::SqliteConnectOptions,
+};
+
+use super::{
+    Error, Store,
+    lock::{FileLock, LockError},
+    sql::{SqlStore, connect_postgres, connect_sqlite, postgres, sqlite},
+};
+
+/// Where the rows are kept.
+#[derive(Clone)]
+pub enum Address {
+    /// An SQLite file.
+    Sqlite(Box<SqliteConnectOptions>),
+    /// A Postgres database.
+    Postgres(Box<PgConnectOptions>),
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(url: &str) -> Result<Self, String> {
+        // Errors of the parsers may quote the URL, which may hold a password.
+        let scheme = url.split_once(':').map_or("", |(scheme, _)| scheme);
+        match scheme {
+            "sqlite" if url.contains(":memory:") || url.contains("mode=memory") => {
+                Err("an SQLite database in memory would not outlive the process".into())
+            }
+            "sqlite" => sqlite::options(url)
+                .map(|options| Self::Sqlite(Box::new(options)))
+                .map_err(|_| "not a URL of an SQLite file, such as sqlite://letterbox.db".into()),
+            "postgres" | "postgresql" => postgres::options(url)
+                .map(|options| Self::Postgres(Box::new(options)))
+                .map_err(|_| {
+                    "not a URL of a Postgres database, such as postgres://user@host/name".into()
+                }),
+            _ => Err("must begin with sqlite: or postgres:".into()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    /// Names the database without its password.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(options) => {
+                write!(
+                    formatter,
+                    "SQLite file {}",
+                    options.get_filename().display()
+                )
+            }
+            Self::Postgres(options) => write!(
+                formatter,
+                "Postgres database {} at {}:{}",
+                options
+                    .get_database()
+                    .unwrap_or_else(|| options.get_username()),
+                options.get_host(),
+                options.get_port()
+            ),
+        }
+    }
+}
+
+/// Why a database could not be opened; for the operator, so it names what was tried.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("cannot open the {0}: {1}")]
+    Locked(String, String),
+    /// It cannot be reached, or is not a database.
+    #[error("cannot open the {0}: {1}")]
+    Connect(String, #[source] sqlx::Error),
+    /// Its tables cannot be brought up to date.
+    #[error("cannot bring the tables of the {0} up to date: {1}")]
+    Migrate(String, #[source] MigrateError),
+    /// Its tables are not Letterbox's.
+    #[error("cannot use the {0}: {1}")]
+    Store(String, String),
+}
+
+/// Opens a store; its tables are made and brought up to date first.
+pub async fn open(address: &Address) -> Result<Arc<dyn Store>, OpenError> {
+    let lock = migrate_locked(address).await?;
+    let connected = |error| OpenError::Connect(address.to_string(), error);
+    let usable = |error: Error| OpenError::Store(address.to_string(), error.to_string());
+    match address {
+        Address::Sqlite(options) => {
+            let lock = lock.ok_or_else(|| {
+                OpenError::Locked(address.to_string(), "its lock was not taken".into())
+            })?;
+            let (pools, extras) = connect_sqlite((**options).clone(), lock)
+                .await
+                .map_err(connected)?;
+            let store = SqlStore::<Sqlite>::new(pools, extras).await;
+            Ok(Arc::new(store.map_err(usable)?))
+        }
+        Address::Postgres(options) => {
+            let (pools, extras) = connect_postgres((**options).clone())
+                .await
+                .map_err(connected)?;
+            let store = SqlStore::<Postgres>::new(pools, extras).await;
+            Ok(Arc::new(store.map_err(usable)?))
+        }
+    }
+}
+
+/// Brings a database's tables up to date.
+pub async fn migrate(address: &Address) -> Result<(), OpenError> {
+    migrate_locked(address).await.map(|_lock| ())
+}
+
+/// Brings the tables up to date; an SQLite file stays locked.
+async fn migrate_locked(address: &Address) -> Result<Option<FileLock>, OpenError> {
+    let connected = |error| OpenError::Connect(address.to_string(), error);
+    match address {
+        Address::Sqlite(options) => {
+            let lock = FileLock::take(options.get_filename());
+            let lock = lock.map_err(|error: LockError| {
+                OpenError::Locked(address.to_string(), error.to_string())
+            })?;
+            let mut connection = connect::<SqliteConnection>(options)
+                .await
+                .map_err(connected)?;
+            run(address, &sqlite::MIGRATIONS, &mut connection).await?;
+            connection.close().await.map_err(connected)?;
+            Ok(Some(lock))
+        }
+        Address::Postgres(options) => {
+            let mut connection = connect::<PgConnection>(options).await.map_err(connected)?;
+            run(address, &postgres::MIGRATIONS, &mut connection).await?;
+            connection.close().await.map_err(connected)?;
+            Ok(None)
+        }
+    }
+}
+
+async fn connect<C: Connection>(options: &C::Options) -> sqlx::Result<C>
+where
+    C::Options: ConnectOptions<Connection = C>,
+{
+    tokio::time::timeout(std::time::Duration::from_secs(10), options.connect())
+        .await
+        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
+}
+
+async fn run<C>(
+    address: &Address,
+    migrations: &Migrator,
+    connection: &mut C,
+) -> Result<(), OpenError>
+where
+    C: sqlx::migrate::Migrate,
+{
+    let migrator = Migrator {
+        // A newer version may have been here: its tables serve this one too.
+        ignore_missing: true,
+        migrations: migrations.migrations.clone(),
+        ..Migrator::DEFAULT
+    };
+    migrator
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| OpenError::Migrate(address.to_string(), error))
+}

@@ -1,0 +1,125 @@
+//! All that the two databases disagree on.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+use sqlx::Database;
+use uuid::Uuid;
+
+use crate::{
+    model::TenantId,
+    store::{Error, Result, Writing},
+};
+
+/// A database that [`SqlStore`](super::SqlStore) can keep its tables in.
+pub(crate) trait Backend: Database + Sized {
+    /// What it needs besides its connections.
+    type Extras: Send + Sync + 'static;
+
+    /// Begins a transaction that is going to write.
+    const BEGIN: &'static str;
+
+    /// How writes share it.
+    const WRITING: Writing;
+
+    /// Translates a statement from SQLite's dialect.
+    fn dialect(sql: &str) -> String;
+
+    /// What there is to be done about a failure.
+    fn classify(error: sqlx::Error) -> Error;
+
+    /// Runs a statement that answers with one JSON text, or with no row.
+    fn fetch(
+        connection: &mut Self::Connection,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> impl Future<Output = sqlx::Result<Option<String>>> + Send;
+
+    /// Runs a statement for its effect; says how many rows it wrote.
+    fn execute(
+        connection: &mut Self::Connection,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+
+    /// Runs before each read, and holds off what must not run beside it.
+    fn read_permit(extras: &Self::Extras) -> impl Future<Output = Option<ReadPermit<'_>>> + Send;
+
+    /// Runs after each commit.
+    fn committed(
+        extras: &Self::Extras,
+        writers: &sqlx::Pool<Self>,
+    ) -> impl Future<Output = ()> + Send;
+
+    /// Tells the other processes which tenants' logs have grown.
+    fn announce(
+        extras: &Self::Extras,
+        pool: &sqlx::Pool<Self>,
+        tenants: &[TenantId],
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
+    /// Waits for such an announcement.
+    fn announced(extras: &Self::Extras) -> impl Future<Output = Option<Vec<TenantId>>> + Send;
+}
+
+/// Held while a read runs.
+pub(crate) type ReadPermit<'a> = tokio::sync::RwLockReadGuard<'a, ()>;
+
+/// A statement's parameter.
+pub(crate) enum Param<'a> {
+    Text(&'a str),
+    Int(i64),
+    Id(Uuid),
+    /// A JSON array, an element a row.
+    Rows(Box<RawValue>),
+}
+
+/// Rows as one parameter, each an array of its columns.
+pub(crate) fn json_rows<Row: Serialize>(rows: &[Row]) -> Result<Param<'static>> {
+    serde_json::value::to_raw_value(rows)
+        .map(Param::Rows)
+        .map_err(Error::defect)
+}
+
+/// Implements the calls of [`Backend`] for one of sqlx's drivers.
+///
+/// The drivers' types share no trait that could say "binds these four and decodes a text".
+macro_rules! calls {
+    () => {
+        async fn fetch(
+            connection: &mut Self::Connection,
+            sql: &Arc<str>,
+            params: &[Param<'_>],
+        ) -> sqlx::Result<Option<String>> {
+            let mut query = sqlx::query_scalar(sqlx::AssertSqlSafe(Arc::clone(sql)));
+            for param in params {
+                query = match param {
+                    Param::Text(text) => query.bind(*text),
+                    Param::Int(number) => query.bind(*number),
+                    Param::Id(id) => query.bind(*id),
+                    Param::Rows(rows) => query.bind(sqlx::types::Json(&**rows)),
+                };
+            }
+            query.fetch_optional(connection).await
+        }
+
+        async fn execute(
+            connection: &mut Self::Connection,
+            sql: &Arc<str>,
+            params: &[Param<'_>],
+        ) -> sqlx::Result<u64> {
+            let mut query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(sql)));
+            for param in params {
+                query = match param {
+                    Param::Text(text) => query.bind(*text),
+                    Param::Int(number) => query.bind(*number),
+                    Param::Id(id) => query.bind(*id),
+                    Param::Rows(rows) => query.bind(sqlx::types::Json(&**rows)),
+                };
+            }
+            Ok(query.execute(connection).await?.rows_affected())
+        }
+    };
+}
+pub(super) use calls;

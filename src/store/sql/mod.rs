@@ -1,0 +1,22 @@
+//! The store over SQL, written once for both databases.
+//!
+//! Every statement has the same form: its first parameter is the tenant, a batch of rows is one
+//! JSON parameter, and an answer is one row with one JSON text, however many rows it speaks of.
+//! A statement costs a round trip on Postgres and a change of threads on SQLite, a row inside of
+//! it next to nothing; and the Rust around them is the same for both.
+//!
+//! `statements` holds their texts, in SQLite's dialect; [`Backend::dialect`] translates them.
+
+mod backend;
+pub(super) mod postgres;
+mod reads;
+mod rows;
+pub(super) mod sqlite;
+mod statements;
+mod store;
+mod transaction;
+
+pub(super) use backend::{Backend, Param, json_rows};
+pub(super) use statements::Statements;
+pub(super) use store::SqlStore;
+pub(super) use {postgres::connect as connect_postgres, sqlite::connect as connect_sqlite};

@@ -1,0 +1,211 @@
+//! Postgres: any number of replicas, a turn a tenant, wake-ups over LISTEN.
+
+use std::{sync::Arc, time::Duration};
+
+use sqlx::{
+    Executor, Pool, Postgres,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+};
+use tokio::sync::Mutex;
+
+use super::{
+    Backend, Param,
+    backend::{ReadPermit, calls},
+    store::Pools,
+};
+use crate::{
+    model::TenantId,
+    store::{Error, Writing},
+};
+
+/// The schema.
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// How many batches, of as many tenants, are written side by side.
+const WRITERS: u32 = 4;
+
+/// How many reads run side by side.
+const READERS: u32 = 16;
+
+/// How many reads of the log run side by side.
+const FEED_READERS: u32 = 4;
+
+/// Where replicas tell each other which tenants' logs have grown.
+const CHANNEL: &str = "letterbox";
+
+/// Postgres limits a notification to 8,000 bytes.
+const PAYLOAD_BYTES_MAX: usize = 7_000;
+
+/// How long to wait before listening anew.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// What each connection settles for itself, whatever the server's defaults are.
+///
+/// - Every statement is a walk along an index; a planner that finds otherwise on fresh tables
+///   without statistics would read a whole tenant. Compiling such statements costs more than
+///   running them.
+/// - `synchronous_commit` is never below `on`: an answer means durable.
+/// - A client that is gone is found out, so that it does not keep a turn.
+const SESSION: &str = "
+    SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off;
+    SET enable_mergejoin = off; SET enable_sort = off; SET jit = off;
+    SELECT set_config('synchronous_commit', 'on', false)
+        WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
+    SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s';
+    SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
+
+/// What a Postgres store needs besides its connections.
+pub(crate) struct Extras {
+    options: PgConnectOptions,
+    listener: Mutex<Option<PgListener>>,
+}
+
+/// Connects to a database whose tables are up to date.
+pub(crate) async fn connect(options: PgConnectOptions) -> sqlx::Result<(Pools<Postgres>, Extras)> {
+    let readers = pool(READERS).connect_with(options.clone()).await?;
+    warn_of_lost_commits(&readers).await?;
+    let pools = Pools {
+        writers: pool(WRITERS).connect_lazy_with(options.clone()),
+        readers,
+        feed: pool(FEED_READERS).connect_lazy_with(options.clone()),
+    };
+    let extras = Extras {
+        options,
+        listener: Mutex::new(None),
+    };
+    Ok((pools, extras))
+}
+
+/// How a database is reached.
+pub(crate) fn options(url: &str) -> sqlx::Result<PgConnectOptions> {
+    let options: PgConnectOptions = url.parse()?;
+    Ok(options.application_name("letterbox"))
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        // It would cost a round trip before every statement.
+        .test_before_acquire(false)
+        .after_connect(|connection, _| {
+            Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
+        })
+}
+
+/// A server can be told to forget what it acknowledged; then so would we.
+async fn warn_of_lost_commits(pool: &Pool<Postgres>) -> sqlx::Result<()> {
+    let (fsync,): (String,) = sqlx::query_as("SELECT current_setting('fsync')")
+        .fetch_one(pool)
+        .await?;
+    if fsync != "on" {
+        tracing::warn!(
+            "Postgres runs with fsync = {fsync}: a crash can lose what was acknowledged"
+        );
+    }
+    Ok(())
+}
+
+impl Backend for Postgres {
+    type Extras = Extras;
+
+    // Not left to the server's default: a turn must see what was committed before it.
+    const BEGIN: &'static str = "BEGIN ISOLATION LEVEL READ COMMITTED";
+
+    const WRITING: Writing = Writing::SideBySide(WRITERS as usize);
+
+    fn dialect(sql: &str) -> String {
+        sql.replace("rows_of(", "jsonb_array_elements(")
+            .replace("elements_of(", "json_array_elements(")
+            .replace("json_group_array(", "json_agg(")
+            .replace("json_array(", "json_build_array(")
+            .replace("unhex(", "uuid(")
+            .replace("hex(", "text(")
+    }
+
+    fn classify(error: sqlx::Error) -> Error {
+        let code = error.as_database_error().and_then(|error| error.code());
+        // https://www.postgresql.org/docs/current/errcodes-appendix.html
+        match code.as_deref() {
+            // query_canceled (by statement_timeout), lock_not_available
+            Some("57014" | "55P03") => Error::TurnTimedOut,
+            // Data exception, integrity constraint violation, program limit exceeded
+            Some(code)
+                if ["22", "23", "54"]
+                    .iter()
+                    .any(|class| code.starts_with(class)) =>
+            {
+                Error::Data(error.into())
+            }
+            // Syntax error or access rule violation
+            Some(code) if code.starts_with("42") => Error::Defect(error.into()),
+            _ => Error::Unavailable(error.into()),
+        }
+    }
+
+    calls!();
+
+    async fn read_permit(_: &Extras) -> Option<ReadPermit<'_>> {
+        None
+    }
+
+    async fn committed(_: &Extras, _: &Pool<Postgres>) {}
+
+    async fn announce(_: &Extras, pool: &Pool<Postgres>, tenants: &[TenantId]) -> sqlx::Result<()> {
+        let names: Vec<&str> = tenants.iter().map(TenantId::as_str).collect();
+        let mut payload = names.join(" ");
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            // None named: look at all.
+            payload.clear();
+        }
+        sqlx::query("SELECT pg_notify($1, $2)")
+            .bind(CHANNEL)
+            .bind(payload)
+            .execute(pool)
+            .await?;
+        Ok(())
+    }
+
+    async fn announced(extras: &Extras) -> Option<Vec<TenantId>> {
+        let mut listener = extras.listener.lock().await;
+        let Some(connected) = listener.as_mut() else {
+            match listen(&extras.options).await {
+                // What was announced meanwhile is unknown: look at all.
+                Ok(connected) => *listener = Some(connected),
+                Err(error) => {
+                    // The poll carries the feed until then.
+                    tracing::debug!(%error, "cannot listen for other replicas");
+                    tokio::time::sleep(LISTEN_AGAIN).await;
+                }
+            }
+            return None;
+        };
+        match connected.try_recv().await {
+            Ok(Some(notification)) => {
+                let names = notification.payload().split_ascii_whitespace();
+                let tenants: Vec<TenantId> = names.filter_map(TenantId::parse).collect();
+                (!tenants.is_empty()).then_some(tenants)
+            }
+            Ok(None) => None,
+            Err(error) => {
+                tracing::debug!(%error, "lost the connection that listens for other replicas");
+                *listener = None;
+                None
+            }
+        }
+    }
+}
+
+async fn listen(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
+    let pool = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .connect_with(options.clone())
+        .await?;
+    let mut listener = PgListener::connect_with(&pool).await?;
+    listener.listen(CHANNEL).await?;
+    Ok(listener)
+}

@@ -1,0 +1,174 @@
+//! Reads: from an answer's JSON to what the callers of the store ask for.
+
+use std::collections::HashMap;
+
+use super::rows::{
+    EventRow, Hex, InboxAnswer, LogAnswer, PointAnswer, SummaryAnswer, ThreadAnswer, ThreadRow,
+    head, parse,
+};
+use crate::{
+    model::{EventId, LogPosition, RequestId, ThreadId, ThreadSummary, Time, UserId},
+    store::{
+        Error, EventBody, InboxPage, InboxRows, LogPage, LogRows, LoggedEvent, Result, Summary,
+        ThreadPage, ThreadRows,
+    },
+};
+
+/// How many events a page of the log holds at most; it is bounded in bytes besides.
+pub(super) const LOG_PAGE_ROWS: usize = 256;
+
+/// A page that was read with one row more than asked for, to see whether more follow.
+pub(super) fn inbox(json: &str, page: InboxPage) -> Result<InboxRows> {
+    let answer: InboxAnswer = parse(json)?;
+    let mailbox = answer.mailbox.unwrap_or_default();
+    let mut threads = Vec::new();
+    for (position, row) in answer.threads.unwrap_or_default() {
+        threads.push((position, row.view()?));
+    }
+    let more = cut(&mut threads, page.size);
+    // Past the end, by leaping, everything lies behind.
+    let leapt_past = threads.is_empty() && page.skip > 0 && mailbox.of(page.folder) > 0;
+    Ok(InboxRows {
+        head: head(answer.head),
+        mailbox,
+        threads,
+        more,
+        behind: answer.behind == 1 || leapt_past,
+    })
+}
+
+pub(super) fn summary(json: &str) -> Result<Summary> {
+    let answer: SummaryAnswer = parse(json)?;
+    let user = answer
+        .user
+        .ok_or_else(|| Error::defect("a caller without a record"))?;
+    Ok(Summary {
+        head: head(answer.head),
+        mailbox: answer.mailbox.unwrap_or_default(),
+        user: user.into(),
+    })
+}
+
+pub(super) fn thread(json: &str, page: &ThreadPage) -> Result<Option<ThreadRows>> {
+    let answer: ThreadAnswer = parse(json)?;
+    let Some(view) = answer.view else {
+        return Ok(None);
+    };
+    let mut rows = answer.messages.unwrap_or_default();
+    let mut more = cut(&mut rows, page.size);
+    let wanted = rows.len();
+    let messages: Vec<_> = rows.into_iter().map_while(|row| row.view()).collect();
+    more |= messages.len() < wanted;
+    Ok(Some(ThreadRows {
+        head: head(answer.head),
+        view: view.view()?,
+        messages,
+        more,
+        behind: answer.behind == 1,
+    }))
+}
+
+fn cut<Row>(rows: &mut Vec<Row>, size: u32) -> bool {
+    let size = size as usize;
+    let more = rows.len() > size;
+    rows.truncate(size);
+    more
+}
+
+/// Whether the log holds a position, given the event there and the oldest one.
+///
+/// This one check covers retention, restored backups, and failovers that lost commits.
+fn is_held(position: LogPosition, event: Hex, oldest: Option<i64>) -> bool {
+    if position.number == 0 {
+        // The start is good for as long as event 1 is there, or does not exist.
+        oldest.is_none_or(|oldest| oldest == 1)
+    } else {
+        event.0 == Some(position.event.0)
+    }
+}
+
+/// Whether the log goes on from a position, with an event that is not older than this.
+pub(super) fn goes_on(json: &str, from: LogPosition, oldest: Time) -> Result<bool> {
+    let answer: PointAnswer = parse(json)?;
+    let young = answer.next_time.is_none_or(|time| time >= oldest);
+    Ok(young && is_held(from, answer.event, answer.oldest))
+}
+
+pub(super) fn log(json: &str, after: LogPosition) -> Result<LogPage> {
+    let answer: LogAnswer = parse(json)?;
+    if !is_held(after, answer.start, answer.oldest) {
+        return Ok(LogPage::Expired);
+    }
+
+    let threads = answer.threads.unwrap_or_default();
+    let threads: HashMap<ThreadId, ThreadRow> = threads
+        .into_iter()
+        .map(|row| (ThreadId(row.id.id()), row))
+        .collect();
+    let rows = answer.events.unwrap_or_default();
+    let head = head(answer.head);
+    let read_to_the_end = rows.len() == answer.scanned && answer.scanned < LOG_PAGE_ROWS;
+    let mut events = Vec::with_capacity(rows.len());
+    for row in rows {
+        events.push(event(row, &threads)?);
+    }
+    let through = match events.last() {
+        Some(last) if !read_to_the_end => last.position,
+        _ => head,
+    };
+    Ok(LogPage::Read(LogRows {
+        events,
+        through,
+        head,
+    }))
+}
+
+fn event(row: EventRow, threads: &HashMap<ThreadId, ThreadRow>) -> Result<LoggedEvent> {
+    let incomplete = || Error::defect("an event without what it tells of");
+    let audience = row.audience.unwrap_or_default();
+    let thread = || -> Result<ThreadSummary> {
+        let thread = threads.get(&ThreadId(row.thread.id()));
+        Ok(thread.cloned().ok_or_else(incomplete)?.into())
+    };
+    let message = row.message.and_then(|message| message.view());
+    let body = match row.kind {
+        1 => {
+            let thread = thread()?;
+            EventBody::MessageSent {
+                recipients: recipients(&thread, &audience, &row.actor),
+                message: message.ok_or_else(incomplete)?,
+                thread,
+                request_id: row.request_id.0.map(RequestId),
+            }
+        }
+        2 => EventBody::MessageEdited {
+            message: message.ok_or_else(incomplete)?,
+            thread: thread()?,
+        },
+        3 => EventBody::ThreadChanged {
+            view: row.view.ok_or_else(incomplete)?.view()?,
+            user: row.actor,
+        },
+        other => return Err(Error::defect(format!("an event of kind {other}"))),
+    };
+    Ok(LoggedEvent {
+        position: LogPosition {
+            number: row.position,
+            event: EventId(row.id.id()),
+        },
+        time: row.time,
+        audience,
+        body,
+    })
+}
+
+/// Those who were told of a message when it was sent, without its sender, in their order.
+fn recipients(thread: &ThreadSummary, audience: &[UserId], sender: &UserId) -> Vec<UserId> {
+    thread
+        .participants
+        .iter()
+        .map(|participant| &participant.id)
+        .filter(|id| *id != sender && audience.contains(id))
+        .cloned()
+        .collect()
+}

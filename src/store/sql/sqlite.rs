@@ -1,0 +1,138 @@
+//! SQLite: an embedded file, one writer, readers beside it.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use sqlx::{
+    Pool, Sqlite,
+    migrate::Migrator,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::RwLock;
+
+use super::{
+    Backend, Param,
+    backend::{ReadPermit, calls},
+    store::Pools,
+};
+use crate::{
+    model::TenantId,
+    store::{Error, Writing, lock::FileLock},
+};
+
+/// The schema.
+pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// How many reads run side by side.
+const READERS: u32 = 4;
+
+/// Beyond this the write-ahead log is taken into the database and starts over.
+///
+/// Reads that overlap never let it start over by themselves, so it would grow for ever.
+const WAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
+/// What an SQLite store needs besides its connections.
+pub(crate) struct Extras {
+    _lock: FileLock,
+    wal: PathBuf,
+    /// Reads hold it shared; a checkpoint waits for them, and holds new ones off.
+    reads: RwLock<()>,
+}
+
+/// Opens a file whose tables are up to date.
+pub(crate) async fn connect(
+    options: SqliteConnectOptions,
+    lock: FileLock,
+) -> sqlx::Result<(Pools<Sqlite>, Extras)> {
+    let mut wal = options.get_filename().as_os_str().to_owned();
+    wal.push("-wal");
+
+    let writers = pool(1).connect_with(options.clone()).await?;
+    let options = options.read_only(true);
+    let pools = Pools {
+        writers,
+        readers: pool(READERS).connect_with(options.clone()).await?,
+        feed: pool(1).connect_with(options).await?,
+    };
+    let extras = Extras {
+        _lock: lock,
+        wal: wal.into(),
+        reads: RwLock::new(()),
+    };
+    Ok((pools, extras))
+}
+
+/// How a file is opened: durable at every commit, and made where it does not exist.
+pub(crate) fn options(url: &str) -> sqlx::Result<SqliteConnectOptions> {
+    let options: SqliteConnectOptions = url.parse()?;
+    Ok(options
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        // FULL syncs the write-ahead log at every commit; NORMAL could lose the last ones.
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5)))
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(Duration::from_secs(5))
+        .idle_timeout(None)
+        .max_lifetime(None)
+        // A file does not hang up.
+        .test_before_acquire(false)
+}
+
+impl Backend for Sqlite {
+    type Extras = Extras;
+
+    const BEGIN: &'static str = "BEGIN IMMEDIATE";
+
+    const WRITING: Writing = Writing::OneForAll;
+
+    fn dialect(sql: &str) -> String {
+        sql.replace("rows_of(", "json_each(")
+            .replace("elements_of(", "json_each(")
+            // The transaction itself is the turn.
+            .replace(" FOR UPDATE", "")
+    }
+
+    fn classify(error: sqlx::Error) -> Error {
+        let code = error.as_database_error().and_then(|error| error.code());
+        let code: Option<u32> = code.and_then(|code| code.parse().ok());
+        // The low byte is the primary code: https://sqlite.org/rescode.html
+        match code.map(|code| code & 0xff) {
+            // TOOBIG, CONSTRAINT, MISMATCH
+            Some(18..=20) => Error::Data(error.into()),
+            // ERROR: a statement is wrong
+            Some(1) => Error::Defect(error.into()),
+            _ => Error::Unavailable(error.into()),
+        }
+    }
+
+    calls!();
+
+    async fn read_permit(extras: &Extras) -> Option<ReadPermit<'_>> {
+        Some(extras.reads.read().await)
+    }
+
+    async fn committed(extras: &Extras, writers: &Pool<Sqlite>) {
+        let grown = std::fs::metadata(&extras.wal).is_ok_and(|file| file.len() > WAL_BYTES_MAX);
+        if !grown {
+            return;
+        }
+        let _no_reads = extras.reads.write().await;
+        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writers);
+        if let Err(error) = checkpoint.await {
+            tracing::warn!(%error, "the write-ahead log could not be taken in");
+        }
+    }
+
+    async fn announce(_: &Extras, _: &Pool<Sqlite>, _: &[TenantId]) -> sqlx::Result<()> {
+        // No other process serves the file.
+        Ok(())
+    }
+
+    async fn announced(_: &Extras) -> Option<Vec<TenantId>> {
+        std::future::pending().await
+    }
+}

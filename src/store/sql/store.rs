@@ -1,0 +1,309 @@
+//! [`Store`] over a database's connections.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sqlx::{Pool, Transaction as SqlxTransaction};
+
+use super::{
+    Backend, Param, Statements, json_rows,
+    reads::{self, LOG_PAGE_ROWS},
+    rows::{HeadRow, head, parse},
+    transaction::SqlTransaction,
+};
+use crate::{
+    model::{Direction, Folder, LogPosition, MessageOrder, TenantId, ThreadId, Time, UserId},
+    store::{
+        Error, Expiry, InboxPage, InboxRows, LogPage, LogReader, Result, Store, Summary,
+        ThreadPage, ThreadRows, Transaction, Writing,
+    },
+};
+
+/// A store over one of the two databases.
+pub(crate) struct SqlStore<DB: Backend> {
+    shared: Arc<Shared<DB>>,
+    secret: [u8; 32],
+}
+
+/// What the store and its transactions share.
+pub(crate) struct Shared<DB: Backend> {
+    pub(super) statements: Statements,
+    /// Connections of their own for each use, so that none starves another.
+    writers: Pool<DB>,
+    readers: Pool<DB>,
+    feed: Pool<DB>,
+    pub(super) extras: DB::Extras,
+}
+
+/// The connections of a store.
+pub(crate) struct Pools<DB: Backend> {
+    pub(crate) writers: Pool<DB>,
+    pub(crate) readers: Pool<DB>,
+    pub(crate) feed: Pool<DB>,
+}
+
+impl<DB: Backend> Shared<DB> {
+    pub(super) async fn commit(&self, transaction: SqlxTransaction<'static, DB>) -> Result<()> {
+        transaction.commit().await.map_err(DB::classify)?;
+        DB::committed(&self.extras, &self.writers).await;
+        Ok(())
+    }
+}
+
+impl<DB: Backend> SqlStore<DB> {
+    /// A store over a database whose tables are up to date.
+    pub(crate) async fn new(pools: Pools<DB>, extras: DB::Extras) -> Result<Self> {
+        let shared = Shared {
+            statements: Statements::translated(DB::dialect),
+            writers: pools.writers,
+            readers: pools.readers,
+            feed: pools.feed,
+            extras,
+        };
+        let secret = {
+            let mut connection = shared.readers.acquire().await.map_err(DB::classify)?;
+            DB::fetch(&mut connection, &shared.statements.secret, &[])
+                .await
+                .map_err(DB::classify)?
+        };
+        Ok(Self {
+            secret: secret_bytes(secret.as_deref().unwrap_or_default())?,
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Reads one snapshot: one statement on one connection.
+    async fn read(
+        &self,
+        pool: &Pool<DB>,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> Result<Option<String>> {
+        let _permit = DB::read_permit(&self.shared.extras).await;
+        let mut connection = pool.acquire().await.map_err(DB::classify)?;
+        DB::fetch(&mut connection, sql, params)
+            .await
+            .map_err(DB::classify)
+    }
+
+    /// The same where there always is an answer.
+    async fn answer(
+        &self,
+        pool: &Pool<DB>,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> Result<String> {
+        let answer = self.read(pool, sql, params).await?;
+        answer.ok_or_else(|| Error::defect("a statement without an answer"))
+    }
+}
+
+#[async_trait]
+impl<DB: Backend> Store for SqlStore<DB>
+where
+    SqlTransaction<DB>: Transaction,
+{
+    fn secret(&self) -> [u8; 32] {
+        self.secret
+    }
+
+    fn writing(&self) -> Writing {
+        DB::WRITING
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Transaction>> {
+        let begun = self.shared.writers.begin_with(DB::BEGIN).await;
+        let transaction = begun.map_err(DB::classify)?;
+        Ok(Box::new(SqlTransaction::new(
+            Arc::clone(&self.shared),
+            transaction,
+        )))
+    }
+
+    async fn inbox_page(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        page: InboxPage,
+    ) -> Result<InboxRows> {
+        let statements = &self.shared.statements;
+        let (sql, start) = match page.direction {
+            Direction::Forward => (
+                match page.folder {
+                    Folder::Inbox | Folder::Deleted => &statements.inbox_placed,
+                    Folder::Unread => &statements.inbox_unread,
+                    Folder::Sent => &statements.inbox_sent,
+                    Folder::All => &statements.inbox_all,
+                },
+                i64::MAX,
+            ),
+            Direction::Backward => (
+                match page.folder {
+                    Folder::Inbox | Folder::Deleted => &statements.inbox_placed_backward,
+                    Folder::Unread => &statements.inbox_unread_backward,
+                    Folder::Sent => &statements.inbox_sent_backward,
+                    Folder::All => &statements.inbox_all_backward,
+                },
+                0,
+            ),
+        };
+        let mut params = vec![
+            Param::Text(tenant.as_str()),
+            Param::Text(user.as_str()),
+            Param::Int(page.from.unwrap_or(start)),
+            Param::Int(i64::from(page.size) + 1),
+            Param::Int(i64::from(page.skip)),
+        ];
+        match page.folder {
+            Folder::Inbox => params.push(Param::Int(1)),
+            Folder::Deleted => params.push(Param::Int(3)),
+            _ => {}
+        }
+        let json = self.answer(&self.shared.readers, sql, &params).await?;
+        reads::inbox(&json, page)
+    }
+
+    async fn summary(&self, tenant: &TenantId, user: &UserId) -> Result<Summary> {
+        let params = [Param::Text(tenant.as_str()), Param::Text(user.as_str())];
+        let sql = &self.shared.statements.summary;
+        let json = self.answer(&self.shared.readers, sql, &params).await?;
+        reads::summary(&json)
+    }
+
+    async fn thread_page(
+        &self,
+        tenant: &TenantId,
+        user: &UserId,
+        page: &ThreadPage,
+    ) -> Result<Option<ThreadRows>> {
+        let statements = &self.shared.statements;
+        let upwards = matches!(
+            (page.order, page.direction),
+            (MessageOrder::OldestFirst, Direction::Forward)
+                | (MessageOrder::NewestFirst, Direction::Backward)
+        );
+        let (sql, start) = match (upwards, &page.exclude_sender) {
+            (true, None) => (&statements.thread_ascending, 0),
+            (true, Some(_)) => (&statements.thread_ascending_of_others, 0),
+            (false, None) => (&statements.thread_descending, i64::from(i32::MAX)),
+            (false, Some(_)) => (&statements.thread_descending_of_others, i64::from(i32::MAX)),
+        };
+        let mut params = vec![
+            Param::Text(tenant.as_str()),
+            Param::Text(user.as_str()),
+            Param::Id(page.thread.0),
+            Param::Int(page.from.map_or(start, i64::from)),
+            Param::Int(i64::from(page.size) + 1),
+        ];
+        if let Some(sender) = &page.exclude_sender {
+            params.push(Param::Text(sender.as_str()));
+        }
+        let json = self.answer(&self.shared.readers, sql, &params).await?;
+        reads::thread(&json, page)
+    }
+
+    async fn has_thread(
+        &self,
+        tenant: &TenantId,
+        thread: ThreadId,
+        participant: Option<&UserId>,
+    ) -> Result<bool> {
+        let statements = &self.shared.statements;
+        let tenant = Param::Text(tenant.as_str());
+        let thread = Param::Id(thread.0);
+        let found = match participant {
+            None => {
+                let params = [tenant, thread];
+                self.read(&self.shared.readers, &statements.has_thread, &params)
+                    .await?
+            }
+            Some(user) => {
+                let params = [tenant, Param::Text(user.as_str()), thread];
+                self.read(&self.shared.readers, &statements.takes_part, &params)
+                    .await?
+            }
+        };
+        Ok(found.is_some())
+    }
+
+    async fn log_goes_on(
+        &self,
+        tenant: &TenantId,
+        from: LogPosition,
+        oldest: Time,
+    ) -> Result<bool> {
+        let params = [Param::Text(tenant.as_str()), Param::Int(from.number)];
+        let sql = &self.shared.statements.log_point;
+        let json = self.answer(&self.shared.feed, sql, &params).await?;
+        reads::goes_on(&json, from, oldest)
+    }
+
+    async fn log_page(
+        &self,
+        tenant: &TenantId,
+        after: LogPosition,
+        reader: &LogReader,
+    ) -> Result<LogPage> {
+        let statements = &self.shared.statements;
+        let (sql, user) = match reader {
+            LogReader::Everyone => (&statements.log_of_everyone, ""),
+            LogReader::User(user) => (&statements.log_of_user, user.as_str()),
+        };
+        let params = [
+            Param::Text(tenant.as_str()),
+            Param::Text(user),
+            Param::Int(after.number),
+            Param::Int(i64::try_from(LOG_PAGE_ROWS).unwrap_or(i64::MAX)),
+        ];
+        let json = self.answer(&self.shared.feed, sql, &params).await?;
+        reads::log(&json, after)
+    }
+
+    async fn log_heads(&self, tenants: &[TenantId]) -> Result<Vec<(TenantId, LogPosition)>> {
+        let rows: Vec<_> = tenants.iter().map(|tenant| (tenant,)).collect();
+        let params = [json_rows(&rows)?];
+        let sql = &self.shared.statements.log_heads;
+        let json = self.answer(&self.shared.feed, sql, &params).await?;
+        let found: Option<Vec<(TenantId, Option<HeadRow>)>> = parse(&json)?;
+        let found = found.unwrap_or_default();
+        Ok(found
+            .into_iter()
+            .map(|(tenant, row)| (tenant, head(row)))
+            .collect())
+    }
+
+    async fn tenants_to_expire(&self, expiry: Expiry) -> Result<Vec<TenantId>> {
+        let params = [
+            Param::Int(expiry.events_before.0),
+            Param::Int(expiry.requests_before.0),
+        ];
+        let sql = &self.shared.statements.tenants_to_expire;
+        let json = self.answer(&self.shared.feed, sql, &params).await?;
+        let found: Option<Vec<TenantId>> = parse(&json)?;
+        Ok(found.unwrap_or_default())
+    }
+
+    async fn announce(&self, tenants: &[TenantId]) -> Result<()> {
+        DB::announce(&self.shared.extras, &self.shared.feed, tenants)
+            .await
+            .map_err(DB::classify)
+    }
+
+    async fn announced(&self) -> Option<Vec<TenantId>> {
+        DB::announced(&self.shared.extras).await
+    }
+}
+
+/// The deployment's secret: 32 bytes, which Postgres writes with a prefix.
+fn secret_bytes(hex: &str) -> Result<[u8; 32]> {
+    let digits = hex.trim_start_matches("\\x");
+    let mut secret = [0; 32];
+    if digits.len() != 64 {
+        return Err(Error::defect("the deployment has no secret"));
+    }
+    for (index, byte) in secret.iter_mut().enumerate() {
+        let pair = digits.get(2 * index..2 * index + 2).unwrap_or_default();
+        *byte = u8::from_str_radix(pair, 16).map_err(Error::defect)?;
+    }
+    Ok(secret)
+}
