@@ -21,12 +21,7 @@ pub use self::{
 };
 
 /// What the protos of `letterbox.v1` compile to.
-#[expect(
-    missing_docs,
-    unreachable_pub,
-    clippy::pedantic,
-    reason = "generated code"
-)]
+#[expect(clippy::pedantic, reason = "generated code")]
 pub mod pb {
     tonic::include_proto!("letterbox.v1");
 }

@@ -1,35 +1,143 @@
 //! Recomputes what is kept, and reports what disagrees.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
-use super::{Address, OpenError};
+use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection};
+
+use super::{
+    Address, Error, OpenError, Result,
+    connect::connect,
+    sql::{Backend, CHECKS, Param, TENANTS},
+};
+use crate::model::TenantId;
 
 /// What a check found.
 #[derive(Debug, Default)]
 pub struct Report {
     /// How many tenants were looked at.
     pub tenants: usize,
-    /// What disagrees.
+    /// What disagrees; of each kind the first hundred.
     pub disagreements: Vec<Disagreement>,
 }
 
-/// Something stored that is not what it should be.
+/// Something that is not stored as it should be.
 #[derive(Debug)]
-pub struct Disagreement(String);
+pub struct Disagreement {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// What was compared.
+    pub subject: &'static str,
+    /// Of which row.
+    pub key: String,
+    /// What is stored.
+    pub stored: Option<String>,
+    /// What it should be.
+    pub counted: Option<String>,
+}
 
 impl fmt::Display for Disagreement {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        write!(
+            formatter,
+            "tenant {}: {}: {}: stored {}, counted {}",
+            self.tenant,
+            self.subject,
+            self.key,
+            self.stored.as_deref().unwrap_or("nothing"),
+            self.counted.as_deref().unwrap_or("nothing"),
+        )
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} tenants", self.tenants)
+        let Self {
+            tenants,
+            disagreements,
+        } = self;
+        let checks = CHECKS.len();
+        match disagreements.len() {
+            0 => write!(
+                formatter,
+                "{checks} checks of {tenants} tenants: all agrees"
+            ),
+            count => write!(
+                formatter,
+                "{checks} checks of {tenants} tenants: {count} disagreements"
+            ),
+        }
     }
 }
 
-/// Checks a database.
-pub async fn check(_address: &Address) -> Result<Report, OpenError> {
-    Ok(Report::default())
+/// Checks a database, each tenant in one snapshot. It only reads.
+pub async fn check(address: &Address) -> Result<Report, OpenError> {
+    let connected = |error| OpenError::Connect(address.to_string(), error);
+    let report = match address {
+        Address::Sqlite(options) => {
+            let options = (**options).clone().create_if_missing(false).read_only(true);
+            let connection = connect::<SqliteConnection>(&options).await;
+            check_all::<Sqlite>(connection.map_err(connected)?, "BEGIN").await
+        }
+        Address::Postgres(options) => {
+            let connection = connect::<PgConnection>(options).await;
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            check_all::<Postgres>(connection.map_err(connected)?, begin).await
+        }
+    };
+    report.map_err(|error| OpenError::Store(address.to_string(), cause(&error)))
+}
+
+async fn check_all<DB: Backend>(
+    mut connection: DB::Connection,
+    begin: &'static str,
+) -> Result<Report> {
+    let mut report = Report::default();
+    let tenants = DB::dialect(TENANTS).into();
+    let json = DB::fetch(&mut connection, &tenants, &[]).await;
+    let tenants: Option<Vec<TenantId>> = parse(json.map_err(DB::classify)?)?;
+    for tenant in tenants.unwrap_or_default() {
+        let begun = connection.begin_with(begin).await;
+        let mut snapshot = begun.map_err(DB::classify)?;
+        check_tenant::<DB>(&mut snapshot, &tenant, &mut report).await?;
+        report.tenants += 1;
+    }
+    Ok(report)
+}
+
+async fn check_tenant<DB: Backend>(
+    snapshot: &mut DB::Connection,
+    tenant: &TenantId,
+    report: &mut Report,
+) -> Result<()> {
+    for check in CHECKS {
+        let sql: Arc<str> = DB::dialect(check.sql).into();
+        let json = DB::fetch(snapshot, &sql, &[Param::Text(tenant.as_str())]).await;
+        let rows: Option<Vec<(String, Option<String>, Option<String>)>> =
+            parse(json.map_err(DB::classify)?)?;
+        let rows = rows.unwrap_or_default().into_iter();
+        report
+            .disagreements
+            .extend(rows.map(|(key, stored, counted)| Disagreement {
+                tenant: tenant.clone(),
+                subject: check.subject,
+                key,
+                stored,
+                counted,
+            }));
+    }
+    Ok(())
+}
+
+/// Reads an answer; none is the same as null.
+fn parse<T: serde::de::DeserializeOwned>(json: Option<String>) -> Result<Option<T>> {
+    json.map_or(Ok(None), |json| {
+        serde_json::from_str(&json).map_err(Error::defect)
+    })
+}
+
+fn cause(error: &Error) -> String {
+    use std::error::Error as _;
+    error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string)
 }

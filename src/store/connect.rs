@@ -144,7 +144,7 @@ async fn migrate_locked(address: &Address) -> Result<Option<FileLock>, OpenError
     }
 }
 
-async fn connect<C: Connection>(options: &C::Options) -> sqlx::Result<C>
+pub(super) async fn connect<C: Connection>(options: &C::Options) -> sqlx::Result<C>
 where
     C::Options: ConnectOptions<Connection = C>,
 {

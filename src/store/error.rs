@@ -27,8 +27,4 @@ impl Error {
     pub(super) fn defect(source: impl Into<Source>) -> Self {
         Self::Defect(source.into())
     }
-
-    pub(super) fn unavailable(source: impl Into<Source>) -> Self {
-        Self::Unavailable(source.into())
-    }
 }

@@ -101,7 +101,8 @@ macro_rules! calls {
                     Param::Rows(rows) => query.bind(sqlx::types::Json(&**rows)),
                 };
             }
-            query.fetch_optional(connection).await
+            let found: Option<Option<String>> = query.fetch_optional(connection).await?;
+            Ok(found.flatten())
         }
 
         async fn execute(

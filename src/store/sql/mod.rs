@@ -8,6 +8,7 @@
 //! `statements` holds their texts, in SQLite's dialect; [`Backend::dialect`] translates them.
 
 mod backend;
+mod checks;
 pub(super) mod postgres;
 mod reads;
 mod rows;
@@ -17,6 +18,7 @@ mod store;
 mod transaction;
 
 pub(super) use backend::{Backend, Param, json_rows};
+pub(super) use checks::{CHECKS, TENANTS};
 pub(super) use statements::Statements;
 pub(super) use store::SqlStore;
 pub(super) use {postgres::connect as connect_postgres, sqlite::connect as connect_sqlite};

@@ -1,0 +1,214 @@
+//! The checks of what is stored: each recomputes something that is kept, and compares.
+//!
+//! In the same dialect, and under the same rules, as the other `statements`; but these read whole
+//! tenants, and are for an operator who can wait.
+
+/// One check: what it is about, and its statement.
+pub(crate) struct Check {
+    /// What is compared.
+    pub(crate) subject: &'static str,
+    /// Answers with `[key, stored, counted]` of the first rows that disagree.
+    pub(crate) sql: &'static str,
+}
+
+/// The rows of a comparison (`key`, `stored`, `counted`) that disagree, the first hundred.
+macro_rules! comparison {
+    ($subject:literal, $compared:expr) => {
+        Check {
+            subject: $subject,
+            sql: concat!(
+                "SELECT CAST(json_group_array(json_array(found.key,
+                    CAST(found.stored AS text), CAST(found.counted AS text))) AS text)
+                FROM (SELECT compared.key, compared.stored, compared.counted FROM (",
+                $compared,
+                ") AS compared WHERE compared.stored IS DISTINCT FROM compared.counted
+                LIMIT 100) AS found"
+            ),
+        }
+    };
+}
+
+/// A participant's name for a report.
+macro_rules! participant {
+    () => {
+        "hex(p.thread) || ' of ' || coalesce((SELECT u.id FROM users u
+            WHERE u.tenant = $1 AND u.number = p.user_number), '?')"
+    };
+}
+
+/// The tenants there are.
+pub(crate) const TENANTS: &str = "SELECT CAST(json_group_array(h.tenant) AS text) FROM log_heads h";
+
+pub(crate) const CHECKS: &[Check] = &[
+    comparison!(
+        "a thread's message count",
+        "SELECT hex(t.id) AS key, t.message_count AS stored, (SELECT count(*) FROM messages m
+            WHERE m.tenant = $1 AND m.thread = t.id) AS counted
+        FROM threads t WHERE t.tenant = $1"
+    ),
+    comparison!(
+        "the number of a thread's newest message",
+        "SELECT hex(t.id) AS key, t.message_count AS stored, (SELECT max(m.number) FROM messages m
+            WHERE m.tenant = $1 AND m.thread = t.id) AS counted
+        FROM threads t WHERE t.tenant = $1"
+    ),
+    comparison!(
+        "the starter's first place among a thread's participants",
+        "SELECT hex(t.id) AS key, t.starter AS stored, (SELECT p.user_number FROM participants p
+            WHERE p.tenant = $1 AND p.thread = t.id ORDER BY p.place LIMIT 1) AS counted
+        FROM threads t WHERE t.tenant = $1"
+    ),
+    comparison!(
+        "the places of a thread's participants",
+        "SELECT hex(p.thread) AS key, count(*) AS stored, count(DISTINCT p.place) AS counted
+        FROM participants p WHERE p.tenant = $1 GROUP BY p.thread"
+    ),
+    comparison!(
+        "a participant's thread and user",
+        concat!(
+            "SELECT ",
+            participant!(),
+            " AS key, 1 AS stored, CASE WHEN EXISTS (SELECT 1 FROM threads t
+                WHERE t.tenant = $1 AND t.id = p.thread) AND EXISTS (SELECT 1 FROM users u
+                WHERE u.tenant = $1 AND u.number = p.user_number) THEN 1 ELSE 0 END AS counted
+            FROM participants p WHERE p.tenant = $1"
+        )
+    ),
+    comparison!(
+        "a participant's unread count",
+        concat!(
+            "SELECT ",
+            participant!(),
+            " AS key, p.unread_count AS stored, (SELECT count(*) FROM messages m
+                WHERE m.tenant = $1 AND m.thread = p.thread AND m.number > p.read_number
+                AND m.sender <> p.user_number) AS counted
+            FROM participants p WHERE p.tenant = $1"
+        )
+    ),
+    comparison!(
+        "a participant's count of messages sent",
+        concat!(
+            "SELECT ",
+            participant!(),
+            " AS key, p.sent_count AS stored, (SELECT count(*) FROM messages m
+                WHERE m.tenant = $1 AND m.thread = p.thread
+                AND m.sender = p.user_number) AS counted
+            FROM participants p WHERE p.tenant = $1"
+        )
+    ),
+    comparison!(
+        "a participant's last message sent",
+        concat!(
+            "SELECT ",
+            participant!(),
+            " AS key, p.last_sent_number AS stored, coalesce((SELECT max(m.number)
+                FROM messages m WHERE m.tenant = $1 AND m.thread = p.thread
+                AND m.sender = p.user_number), 0) AS counted
+            FROM participants p WHERE p.tenant = $1"
+        )
+    ),
+    comparison!(
+        "the position that orders a participant's folders",
+        concat!(
+            "SELECT ",
+            participant!(),
+            " AS key, p.position AS stored, (SELECT max(m.position) FROM messages m
+                WHERE m.tenant = $1 AND m.thread = p.thread) AS counted
+            FROM participants p WHERE p.tenant = $1"
+        )
+    ),
+    comparison!(
+        "a participant's read mark, between nothing and the newest message",
+        concat!(
+            "SELECT ",
+            participant!(),
+            " AS key, p.read_number AS stored, CASE WHEN p.read_number < 0 THEN 0
+                WHEN p.read_number > t.message_count THEN t.message_count
+                ELSE p.read_number END AS counted
+            FROM participants p CROSS JOIN threads t
+            WHERE p.tenant = $1 AND t.tenant = $1 AND t.id = p.thread"
+        )
+    ),
+    comparison!(
+        "how many messages a message's sender had written",
+        "SELECT hex(m.id) AS key, m.sender_count AS stored,
+            row_number() OVER (PARTITION BY m.thread, m.sender ORDER BY m.number) AS counted
+        FROM messages m WHERE m.tenant = $1"
+    ),
+    comparison!(
+        "a message's send time, not before its predecessor's",
+        "SELECT hex(m.id) AS key, m.send_time AS stored, max(m.send_time)
+            OVER (PARTITION BY m.thread ORDER BY m.number) AS counted
+        FROM messages m WHERE m.tenant = $1"
+    ),
+    comparison!(
+        "a message's position, after its predecessor's",
+        "SELECT hex(m.id) AS key, m.position AS stored, max(m.position)
+            OVER (PARTITION BY m.thread ORDER BY m.number) AS counted
+        FROM messages m WHERE m.tenant = $1"
+    ),
+    comparison!(
+        "a message's former contents",
+        "SELECT hex(m.id) AS key, m.revision - 1 AS stored, (SELECT count(*) FROM revisions r
+            WHERE r.tenant = $1 AND r.message = m.id) AS counted
+        FROM messages m WHERE m.tenant = $1"
+    ),
+    comparison!(
+        "a user's counts (inbox, unread, sent, deleted, all, unread messages)",
+        "SELECT u.id AS key,
+            coalesce((SELECT b.inbox || ' ' || b.unread || ' ' || b.sent || ' ' || b.deleted
+                || ' ' || b.total || ' ' || b.unread_messages
+                FROM mailboxes b WHERE b.tenant = $1 AND b.user_number = u.number),
+                '0 0 0 0 0 0') AS stored,
+            (SELECT coalesce(sum(CASE WHEN p.placement = 1 THEN 1 ELSE 0 END), 0)
+                || ' ' || coalesce(sum(CASE WHEN p.placement = 1 AND p.unread_count > 0
+                    THEN 1 ELSE 0 END), 0)
+                || ' ' || coalesce(sum(CASE WHEN p.placement <> 3 AND p.sent_count > 0
+                    THEN 1 ELSE 0 END), 0)
+                || ' ' || coalesce(sum(CASE WHEN p.placement = 3 THEN 1 ELSE 0 END), 0)
+                || ' ' || count(*)
+                || ' ' || coalesce(sum(CASE WHEN p.placement = 1 THEN p.unread_count
+                    ELSE 0 END), 0)
+                FROM participants p WHERE p.tenant = $1
+                AND p.user_number = u.number) AS counted
+        FROM users u WHERE u.tenant = $1"
+    ),
+    comparison!(
+        "a request's message",
+        "SELECT hex(r.request_id) AS key, hex(r.message) AS stored, (SELECT hex(m.id)
+            FROM messages m WHERE m.tenant = $1 AND m.id = r.message) AS counted
+        FROM requests r WHERE r.tenant = $1"
+    ),
+    comparison!(
+        "the log's positions, without gaps",
+        "SELECT 'log' AS key, count(*) AS stored,
+            coalesce(max(e.position) - min(e.position) + 1, 0) AS counted
+        FROM events e WHERE e.tenant = $1"
+    ),
+    comparison!(
+        "an event's message, thread and actor",
+        "SELECT CAST(e.position AS text) AS key, 1 AS stored,
+            CASE WHEN EXISTS (SELECT 1 FROM participants p WHERE p.tenant = $1
+                    AND p.thread = e.thread AND p.user_number = e.actor)
+                AND (e.kind = 3 OR EXISTS (SELECT 1 FROM messages m WHERE m.tenant = $1
+                    AND m.id = e.message AND m.thread = e.thread AND m.sender = e.actor
+                    AND (e.kind = 2 OR m.position = e.position)))
+                THEN 1 ELSE 0 END AS counted
+        FROM events e WHERE e.tenant = $1"
+    ),
+    comparison!(
+        "who is told of an event",
+        "SELECT CAST(e.position AS text) AS key,
+            (SELECT count(*) FROM audience a WHERE a.tenant = $1
+                AND a.position = e.position) AS stored,
+            CASE WHEN e.kind = 3 THEN 1 ELSE (SELECT count(*) FROM participants p
+                WHERE p.tenant = $1 AND p.thread = e.thread) END AS counted
+        FROM events e WHERE e.tenant = $1"
+    ),
+    comparison!(
+        "the event that somebody is told of",
+        "SELECT CAST(a.position AS text) AS key, a.position AS stored, (SELECT e.position
+            FROM events e WHERE e.tenant = $1 AND e.position = a.position) AS counted
+        FROM audience a WHERE a.tenant = $1"
+    ),
+];
