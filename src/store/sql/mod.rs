@@ -9,9 +9,13 @@
 
 mod backend;
 mod checks;
+#[cfg(test)]
+mod plans;
 pub(super) mod postgres;
 mod reads;
 mod rows;
+#[cfg(test)]
+mod rules;
 pub(super) mod sqlite;
 mod statements;
 mod store;

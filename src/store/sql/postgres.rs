@@ -43,13 +43,14 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 /// What each connection settles for itself, whatever the server's defaults are.
 ///
 /// - Every statement is a walk along an index; a planner that finds otherwise on fresh tables
-///   without statistics would read a whole tenant. Compiling such statements costs more than
-///   running them.
+///   without statistics would read a whole tenant. Joins are in the order that they are written
+///   in. Compiling such statements costs more than running them.
 /// - `synchronous_commit` is never below `on`: an answer means durable.
 /// - A client that is gone is found out, so that it does not keep a turn.
-const SESSION: &str = "
+pub(super) const SESSION: &str = "
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off;
-    SET enable_mergejoin = off; SET enable_sort = off; SET jit = off;
+    SET enable_mergejoin = off; SET enable_sort = off; SET enable_material = off;
+    SET join_collapse_limit = 1; SET jit = off;
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
     SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s';

@@ -76,15 +76,22 @@ macro_rules! thread {
     };
 }
 
-/// The thread `t` as its participant `p` sees it; `l` is its newest message.
+/// The thread of the participant `p`, as that participant sees it.
+///
+/// What belongs to a row is looked up by subqueries that answer with one value, and not joined:
+/// a planner that is free to choose takes a thread's messages for few, and one day reads them all.
 macro_rules! view {
     () => {
         concat!(
-            "json_array(",
+            "(SELECT json_array(",
             thread!(),
-            ", p.placement, p.read_number, p.unread_count, t.create_time, l.send_time, ",
+            ", p.placement, p.read_number, p.unread_count, t.create_time,
+                (SELECT json_array(l.send_time, ",
             user!("l.sender"),
-            ", substr(l.content, 1, 200), CASE WHEN t.starter = p.user_number THEN 1 ELSE 0 END)"
+            ", substr(l.content, 1, 200)) FROM messages l
+                    WHERE l.tenant = $1 AND l.thread = t.id AND l.number = t.message_count),
+                CASE WHEN t.starter = p.user_number THEN 1 ELSE 0 END)
+            FROM threads t WHERE t.tenant = $1 AND t.id = p.thread)"
         )
     };
 }
@@ -106,8 +113,8 @@ macro_rules! message {
 macro_rules! range {
     ($matches:expr, $from:expr, $order:expr) => {
         concat!(
-            "SELECT r.thread, r.position FROM participants r
-              WHERE r.tenant = $1 AND r.user_number = (SELECT number FROM me) AND ",
+            "SELECT r.thread, r.user_number, r.position, r.placement, r.read_number, r.unread_count
+              FROM participants r WHERE r.tenant = $1 AND r.user_number = (SELECT number FROM me) AND ",
             $matches,
             " AND r.position ",
             $from,
@@ -117,9 +124,36 @@ macro_rules! range {
     };
 }
 
+/// Whether one of the caller's threads that match lies there.
+macro_rules! exists {
+    ($matches:expr, $there:expr) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM participants r WHERE r.tenant = $1
+                AND r.user_number = (SELECT number FROM me) AND ",
+            $matches,
+            " AND r.position ",
+            $there,
+            ")"
+        )
+    };
+}
+
+/// Before a page that is read forward, from the newest on, and before one that is read backward.
+macro_rules! before_forward {
+    () => {
+        "> coalesce((SELECT max(position) FROM page), $3 - 1)"
+    };
+}
+
+macro_rules! before_backward {
+    () => {
+        "< coalesce((SELECT min(position) FROM page), $3 + 1)"
+    };
+}
+
 /// A page of an inbox: `$3` the position to read from, `$4` how many, `$5` how many to leap.
 macro_rules! inbox {
-    ($matches:expr, $page:expr, $behind:expr, $order:expr) => {
+    ($page:expr, $behind:expr, $order:expr) => {
         concat!(
             "WITH ",
             me!(),
@@ -130,23 +164,14 @@ macro_rules! inbox {
             head!(),
             ", ",
             mailbox!(),
-            ", CASE WHEN EXISTS (SELECT 1 FROM participants r WHERE r.tenant = $1
-                    AND r.user_number = (SELECT number FROM me) AND ",
-            $matches,
-            " AND r.position ",
+            ", CASE WHEN ",
             $behind,
-            ") THEN 1 ELSE 0 END,
-                (SELECT json_group_array(json_array(page.position, ",
+            " THEN 1 ELSE 0 END,
+                (SELECT json_group_array(json_array(p.position, ",
             view!(),
-            ") ORDER BY page.position ",
+            ") ORDER BY p.position ",
             $order,
-            ")
-                FROM page CROSS JOIN participants p CROSS JOIN threads t CROSS JOIN messages l
-                WHERE p.tenant = $1 AND p.thread = page.thread
-                AND p.user_number = (SELECT number FROM me)
-                AND t.tenant = $1 AND t.id = page.thread
-                AND l.tenant = $1 AND l.thread = page.thread AND l.number = t.message_count)
-            ) AS text)"
+            ") FROM page p)) AS text)"
         )
     };
 }
@@ -155,9 +180,8 @@ macro_rules! inbox {
 macro_rules! inbox_forward {
     ($matches:expr) => {
         inbox!(
-            $matches,
             range!($matches, "< $3", "DESC"),
-            "> coalesce((SELECT max(position) FROM page), $3 - 1)",
+            exists!($matches, before_forward!()),
             "DESC"
         )
     };
@@ -166,9 +190,8 @@ macro_rules! inbox_forward {
 macro_rules! inbox_backward {
     ($matches:expr) => {
         inbox!(
-            $matches,
             range!($matches, "> $3", "ASC"),
-            "< coalesce((SELECT min(position) FROM page), $3 + 1)",
+            exists!($matches, before_backward!()),
             "ASC"
         )
     };
@@ -178,9 +201,8 @@ macro_rules! inbox_backward {
 macro_rules! inbox_all {
     ($from:expr, $behind:expr, $order:expr) => {
         inbox!(
-            "r.placement IN (1, 2, 3)",
             concat!(
-                "SELECT thread, position FROM (
+                "SELECT * FROM (
                     SELECT * FROM (",
                 range!("r.placement = 1", $from, $order),
                 " LIMIT $4 + $5) AS a UNION ALL SELECT * FROM (",
@@ -190,7 +212,13 @@ macro_rules! inbox_all {
                 " LIMIT $4 + $5) AS c) AS ranges ORDER BY position ",
                 $order
             ),
-            $behind,
+            concat!(
+                exists!("r.placement = 1", $behind),
+                " OR ",
+                exists!("r.placement = 2", $behind),
+                " OR ",
+                exists!("r.placement = 3", $behind)
+            ),
             $order
         )
     };
@@ -200,28 +228,22 @@ macro_rules! inbox_all {
 ///
 /// Whoever takes no part in it has no row in `mine`, and so reads nothing.
 macro_rules! thread_page {
-    ($numbers:expr, $behind:expr, $order:expr) => {
+    ($messages:expr, $behind:expr, $order:expr) => {
         concat!(
             "WITH ",
             me!(),
             ", mine AS MATERIALIZED (SELECT * FROM participants WHERE tenant = $1 AND thread = $3
                     AND user_number = (SELECT number FROM me)),
-            numbers AS MATERIALIZED (",
-            $numbers,
-            "),
-            page AS (SELECT m.*, sum(octet_length(m.content)) OVER (ORDER BY m.number ",
+            page AS MATERIALIZED (SELECT m.*, sum(octet_length(m.content)) OVER (ORDER BY m.number ",
             $order,
-            ") - octet_length(m.content) AS bytes_before
-                FROM numbers CROSS JOIN messages m
-                WHERE m.tenant = $1 AND m.thread = $3 AND m.number = numbers.number)
+            ") - octet_length(m.content) AS bytes_before FROM (",
+            $messages,
+            ") AS m)
             SELECT CAST(json_array(",
             head!(),
             ", (SELECT ",
             view!(),
-            " FROM mine p CROSS JOIN threads t CROSS JOIN messages l
-                WHERE t.tenant = $1 AND t.id = $3
-                AND l.tenant = $1 AND l.thread = $3 AND l.number = t.message_count),
-            CASE WHEN ",
+            " FROM mine p), CASE WHEN ",
             $behind,
             " THEN 1 ELSE 0 END,
             (SELECT json_group_array(",
@@ -237,12 +259,12 @@ macro_rules! thread_page {
     };
 }
 
-/// The numbers of a thread's messages, from one on.
-macro_rules! numbers {
+/// A thread's messages, from a number on.
+macro_rules! messages {
     ($from:expr, $order:expr) => {
         concat!(
-            "SELECT m.number FROM mine CROSS JOIN messages m
-                WHERE m.tenant = $1 AND m.thread = $3 AND m.number ",
+            "SELECT m.* FROM messages m WHERE EXISTS (SELECT 1 FROM mine)
+                AND m.tenant = $1 AND m.thread = $3 AND m.number ",
             $from,
             " ORDER BY m.number ",
             $order,
@@ -251,7 +273,19 @@ macro_rules! numbers {
     };
 }
 
-/// The same without one sender's (`$6`): the other participants' own numbers, merged.
+/// The same without one sender's (`$6`).
+macro_rules! messages_of_others {
+    ($from:expr, $order:expr) => {
+        concat!(
+            "SELECT m.* FROM (",
+            numbers_of_others!($from, $order, "$5"),
+            ") AS n CROSS JOIN messages m
+                WHERE m.tenant = $1 AND m.thread = $3 AND m.number = n.number"
+        )
+    };
+}
+
+/// The numbers of the other participants' messages: those of each, merged.
 macro_rules! numbers_of_others {
     ($from:expr, $order:expr, $limit:expr) => {
         concat!(
@@ -287,7 +321,7 @@ macro_rules! log_page {
                     - s.bytes AS bytes_before
                 FROM (",
             $scanned,
-            " ORDER BY e.position LIMIT $4) AS s),
+            " LIMIT $4) AS s),
             page AS MATERIALIZED (SELECT * FROM scanned WHERE bytes_before < ",
             log_page_bytes!(),
             ")
@@ -309,16 +343,13 @@ macro_rules! log_page {
             " FROM messages m WHERE m.tenant = $1 AND m.id = e.message),
                     CASE WHEN e.kind = 3 THEN (SELECT ",
             view!(),
-            " FROM participants p CROSS JOIN threads t CROSS JOIN messages l
-                        WHERE p.tenant = $1 AND p.thread = e.thread AND p.user_number = e.actor
-                        AND t.tenant = $1 AND t.id = e.thread
-                        AND l.tenant = $1 AND l.thread = e.thread
-                        AND l.number = t.message_count) END
+            " FROM participants p WHERE p.tenant = $1 AND p.thread = e.thread
+                        AND p.user_number = e.actor) END
                     ) ORDER BY e.position) FROM page e),
-                (SELECT json_group_array(",
+                (SELECT json_group_array((SELECT ",
             thread!(),
-            ") FROM (SELECT DISTINCT e.thread AS id FROM page e WHERE e.kind <> 3) AS w
-                    CROSS JOIN threads t WHERE t.tenant = $1 AND t.id = w.id)
+            " FROM threads t WHERE t.tenant = $1 AND t.id = w.id))
+                    FROM (SELECT DISTINCT e.thread AS id FROM page e WHERE e.kind <> 3) AS w)
             ) AS text)"
         )
     };
@@ -398,10 +429,10 @@ statements! {
                     b.unread_messages) FROM mailboxes b
                     WHERE b.tenant = $1 AND b.user_number = w.number))) FROM found_users w),
             (SELECT json_group_array(json_array(hex(w.id), w.subject, w.create_time,
-                w.update_time, w.starter, w.message_count, l.sender, l.send_time,
-                substr(l.content, 1, 200)))
-                FROM found_threads w CROSS JOIN messages l
-                WHERE l.tenant = $1 AND l.thread = w.id AND l.number = w.message_count),
+                w.update_time, w.starter, w.message_count,
+                (SELECT json_array(l.sender, l.send_time, substr(l.content, 1, 200))
+                    FROM messages l WHERE l.tenant = $1 AND l.thread = w.id
+                    AND l.number = w.message_count))) FROM found_threads w),
             (SELECT json_group_array(json_array(hex(w.thread), w.user_number, w.place,
                 w.placement, w.placement_time, w.read_number, w.unread_count, w.sent_count,
                 w.last_sent_number, w.position) ORDER BY w.place) FROM found_participants w),
@@ -551,36 +582,35 @@ statements! {
     /// The same, backwards.
     inbox_sent_backward = inbox_backward!("r.placement <> 3 AND r.sent_count > 0");
     /// Everything.
-    inbox_all = inbox_all!("< $3", "> coalesce((SELECT max(position) FROM page), $3 - 1)", "DESC");
+    inbox_all = inbox_all!("< $3", before_forward!(), "DESC");
     /// The same, backwards.
-    inbox_all_backward =
-        inbox_all!("> $3", "< coalesce((SELECT min(position) FROM page), $3 + 1)", "ASC");
+    inbox_all_backward = inbox_all!("> $3", before_backward!(), "ASC");
 
     /// A thread's messages upwards from a number.
     thread_ascending = thread_page!(
-        numbers!("> $4", "ASC"),
-        "coalesce((SELECT min(number) FROM numbers), $4 + 1) > 1",
+        messages!("> $4", "ASC"),
+        "coalesce((SELECT min(number) FROM page), $4 + 1) > 1",
         "ASC"
     );
     /// A thread's messages downwards from a number.
     thread_descending = thread_page!(
-        numbers!("< $4", "DESC"),
-        "coalesce((SELECT max(number) FROM numbers), $4 - 1)
+        messages!("< $4", "DESC"),
+        "coalesce((SELECT max(number) FROM page), $4 - 1)
             < (SELECT message_count FROM threads WHERE tenant = $1 AND id = $3)",
         "DESC"
     );
     /// The same upwards, without those of one sender.
     thread_ascending_of_others = thread_page!(
-        numbers_of_others!("> $4", "ASC", "$5"),
+        messages_of_others!("> $4", "ASC"),
         concat!("EXISTS (", numbers_of_others!(
-            "< coalesce((SELECT min(number) FROM numbers), $4 + 1)", "DESC", "1"), ")"),
+            "< coalesce((SELECT min(number) FROM page), $4 + 1)", "DESC", "1"), ")"),
         "ASC"
     );
     /// The same downwards, without those of one sender.
     thread_descending_of_others = thread_page!(
-        numbers_of_others!("< $4", "DESC", "$5"),
+        messages_of_others!("< $4", "DESC"),
         concat!("EXISTS (", numbers_of_others!(
-            "> coalesce((SELECT max(number) FROM numbers), $4 - 1)", "ASC", "1"), ")"),
+            "> coalesce((SELECT max(number) FROM page), $4 - 1)", "ASC", "1"), ")"),
         "DESC"
     );
 
@@ -593,10 +623,10 @@ statements! {
     /// The log, for one user.
     log_of_user = log_page!(concat!(scanned!(), "FROM audience a CROSS JOIN events e
         WHERE a.tenant = $1 AND a.user_number = (SELECT number FROM me) AND a.position > $3
-        AND e.tenant = $1 AND e.position = a.position"));
+        AND e.tenant = $1 AND e.position = a.position ORDER BY a.position"));
     /// The log, for whoever may see everything.
     log_of_everyone = log_page!(concat!(scanned!(), "FROM events e
-        WHERE e.tenant = $1 AND e.position > $3"));
+        WHERE e.tenant = $1 AND e.position > $3 ORDER BY e.position"));
 
     /// Where the logs of several tenants (`$1`) end.
     log_heads = "SELECT CAST(json_group_array(json_array(h.tenant,

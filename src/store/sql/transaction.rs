@@ -386,9 +386,9 @@ fn loaded(answer: LoadAnswer) -> Result<(Loaded, HashMap<UserId, i64>)> {
             },
             first_message_time: row.create_time,
             last_message: LastMessage {
-                sender: id_of(row.last_sender)?,
-                send_time: row.last_send_time,
-                snippet: row.snippet,
+                sender: id_of(row.last_message.sender)?,
+                send_time: row.last_message.send_time,
+                snippet: row.last_message.snippet,
             },
             participants: Vec::new(),
         };

@@ -1,0 +1,302 @@
+//! Tests of how the databases carry out the reads: along an index, the rows of a page and no more.
+
+use std::{
+    env,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use rstest::rstest;
+use serde_json::Value;
+use sqlx::{
+    AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Sqlite, SqliteConnection,
+};
+use tempfile::TempDir;
+
+use super::{Backend, Param, Statements, json_rows, postgres, sqlite};
+
+/// How many threads the user under test has, and how many messages the long one of them.
+const MANY: i64 = 100_000;
+
+/// How many entries a page of the tests asks for, and one more.
+const PAGE: i64 = 51;
+
+/// How many rows a read of one page may touch: those of the page, a few of each table.
+const ROWS_MAX: f64 = 1_200.0;
+
+/// Fills a tenant: `$1` threads of user 1 with user 2, each with one message; the first thread
+/// has as many messages; every tenth is unread.
+const FILL: &[&str] = &[
+    "INSERT INTO log_heads (tenant) VALUES ('default')",
+    "INSERT INTO users (tenant, number, id, known_time)
+        VALUES ('default', 1, 'ana', 1), ('default', 2, 'ben', 1)",
+    "INSERT INTO mailboxes (tenant, user_number, inbox, unread, sent, deleted, total,
+        unread_messages) VALUES ('default', 1, 1, 1, 1, 1, 1, 1)",
+    "INSERT INTO threads (tenant, id, subject, create_time, update_time, starter, message_count)
+        SELECT 'default', ID(n), 'subject', n, n, 2, CASE WHEN n = 1 THEN MANY ELSE 1 END
+        FROM NUMBERS",
+    "INSERT INTO messages (tenant, thread, number, id, sender, sender_count, position, content,
+        send_time, revision)
+        SELECT 'default', ID(n), 1, ID(1000000 + n), 2, 1, n, 'content', n, 1 FROM NUMBERS",
+    "INSERT INTO messages (tenant, thread, number, id, sender, sender_count, position, content,
+        send_time, revision)
+        SELECT 'default', ID(1), n, ID(2000000 + n), CASE WHEN n = MANY THEN 2 ELSE 1 END, n,
+        MANY + n, 'content', n, 1 FROM NUMBERS WHERE n > 1",
+    "INSERT INTO participants (tenant, thread, user_number, place, placement, placement_time,
+        read_number, unread_count, sent_count, last_sent_number, position)
+        SELECT 'default', ID(n), 1, 1, n % 3 + 1, n, 0, CASE WHEN n % 10 = 0 THEN 1 ELSE 0 END,
+        n % 2, 0, n FROM NUMBERS",
+    "INSERT INTO participants (tenant, thread, user_number, place, placement, placement_time,
+        read_number, unread_count, sent_count, last_sent_number, position)
+        SELECT 'default', ID(n), 2, 0, 2, n, 1, 0, 1, 1, n FROM NUMBERS",
+    "INSERT INTO events (tenant, position, id, kind, time, thread, message, actor)
+        SELECT 'default', n, ID(3000000 + n), 1, n, ID(n), ID(1000000 + n), 2 FROM NUMBERS",
+    "INSERT INTO audience (tenant, user_number, position)
+        SELECT 'default', 1, n FROM NUMBERS UNION ALL SELECT 'default', 2, n FROM NUMBERS",
+];
+
+fn filling(many: i64, id: &str, numbers: &str) -> Vec<String> {
+    FILL.iter()
+        .map(|sql| {
+            let sql = sql
+                .replace("NUMBERS", numbers)
+                .replace("MANY", &many.to_string());
+            // ID(x) with an x that has no brackets of its own.
+            let mut parts = sql.split("ID(");
+            let mut filled = parts.next().unwrap_or_default().to_owned();
+            for part in parts {
+                let (argument, rest) = part.split_once(')').unwrap();
+                filled.push_str(&id.replace("{}", argument));
+                filled.push_str(rest);
+            }
+            filled
+        })
+        .collect()
+}
+
+/// The reads that must not grow: of pages, of the log, and of what a batch touches.
+fn reads<DB: Backend>() -> Vec<(&'static str, Arc<str>)> {
+    const READS: &[&str] = &[
+        "inbox_",
+        "thread_",
+        "log_of_",
+        "summary",
+        "takes_part",
+        "log_point",
+        "load",
+    ];
+    let statements = Statements::translated(DB::dialect);
+    let all = statements.all().into_iter();
+    all.filter(|(name, _)| READS.iter().any(|prefix| name.starts_with(prefix)))
+        .map(|(name, sql)| (name, Arc::clone(sql)))
+        .collect()
+}
+
+/// A read's parameters, somewhere in the middle of what there is.
+fn parameters(name: &str, many: i64) -> Vec<Param<'static>> {
+    let middle = Param::Int(many / 2);
+    let thread = Param::Id(uuid::Uuid::from_u128(1));
+    let mut parameters = vec![Param::Text("default"), Param::Text("ana")];
+    match name {
+        "summary" => {}
+        "load" => {
+            let hex = |number: u128| format!("{number:032x}");
+            let rows = [
+                json_rows(&[("ana",), ("cy",)]),
+                json_rows(&[(hex(1),), (hex(2),)]),
+                json_rows(&[(hex(1_000_003),), (hex(2_000_009),)]),
+                json_rows(&[("ana", hex(7))]),
+                json_rows(&[("ana", hex(1), many / 2)]),
+            ];
+            parameters = vec![Param::Text("default")];
+            parameters.extend(rows.map(Result::unwrap));
+        }
+        "takes_part" => parameters.push(thread),
+        "log_point" => parameters = vec![Param::Text("default"), middle],
+        name if name.starts_with("inbox_") => {
+            parameters.extend([middle, Param::Int(PAGE), Param::Int(0)]);
+            if name.starts_with("inbox_placed") {
+                parameters.push(Param::Int(1));
+            }
+        }
+        name if name.starts_with("thread_") => {
+            parameters.extend([thread, middle, Param::Int(PAGE)]);
+            if name.ends_with("_of_others") {
+                parameters.push(Param::Text("ana"));
+            }
+        }
+        _ => parameters.extend([middle, Param::Int(PAGE)]),
+    }
+    parameters
+}
+
+/// A parameter's type and value, as Postgres writes them.
+fn literal(param: &Param<'_>) -> (&'static str, String) {
+    match param {
+        Param::Text(text) => ("text", format!("'{text}'")),
+        Param::Int(number) => ("bigint", number.to_string()),
+        Param::Id(id) => ("uuid", format!("'{id}'")),
+        Param::Rows(rows) => ("jsonb", format!("'{rows}'")),
+    }
+}
+
+async fn postgres_database(name: &str, many: i64) -> PgConnection {
+    let server = env::var("LETTERBOX_TEST_POSTGRES_URL")
+        .expect("these tests need a Postgres: run ./scripts/test");
+    let mut admin = PgConnection::connect(&server).await.unwrap();
+    for sql in [
+        format!("DROP DATABASE IF EXISTS {name}"),
+        format!("CREATE DATABASE {name}"),
+    ] {
+        admin.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+    let (base, _) = server.rsplit_once('/').unwrap();
+    let url = format!("{base}/{name}");
+    let mut connection = PgConnection::connect(&url).await.unwrap();
+    postgres::MIGRATIONS.run(&mut connection).await.unwrap();
+    let id = "uuid(lpad(to_hex({}), 32, '0'))";
+    for sql in filling(many, id, &format!("generate_series(1, {many}) AS n")) {
+        connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+    connection.execute(postgres::SESSION).await.unwrap();
+    connection
+}
+
+/// How many rows a plan's scans of tables gave or threw away.
+fn rows_touched(plan: &Value) -> f64 {
+    let number = |name: &str| plan[name].as_f64().unwrap_or(0.0);
+    let own = if plan["Relation Name"].is_null() && plan["Index Name"].is_null() {
+        0.0
+    } else {
+        let rows = number("Actual Rows") + number("Rows Removed by Filter");
+        rows * number("Actual Loops")
+    };
+    let below = plan["Plans"].as_array();
+    own + below.into_iter().flatten().map(rows_touched).sum::<f64>()
+}
+
+/// `generic`: the plan for any parameters, which a prepared statement comes to use.
+#[rstest]
+#[case::custom_plans_without_statistics("plans_custom", "force_custom_plan", false)]
+#[case::generic_plans_without_statistics("plans_generic", "force_generic_plan", false)]
+#[case::custom_plans_with_statistics("plans_custom_known", "force_custom_plan", true)]
+#[case::generic_plans_with_statistics("plans_generic_known", "force_generic_plan", true)]
+#[tokio::test]
+async fn a_read_on_postgres_touches_the_rows_of_its_page_and_no_more(
+    #[case] name: &str,
+    #[case] mode: &str,
+    #[case] statistics: bool,
+) {
+    let mut connection = postgres_database(name, MANY).await;
+    connection
+        .execute(AssertSqlSafe(format!("SET plan_cache_mode = {mode}")))
+        .await
+        .unwrap();
+    if statistics {
+        connection.execute("ANALYZE").await.unwrap();
+    }
+    for (read, sql) in reads::<Postgres>() {
+        let parameters = parameters(read, MANY);
+        let (types, values): (Vec<_>, Vec<_>) = parameters.iter().map(literal).unzip();
+        let (types, values) = (types.join(", "), values.join(", "));
+        let prepare = format!("PREPARE {read} ({types}) AS {sql}");
+        connection.execute(AssertSqlSafe(prepare)).await.unwrap();
+        let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {read} ({values})");
+        let row = connection.fetch_one(AssertSqlSafe(explain)).await.unwrap();
+        let plan: Value = row.get(0);
+        let touched = rows_touched(&plan[0]["Plan"]);
+        assert!(
+            touched <= ROWS_MAX,
+            "{read} touched {touched} rows: {plan:#}"
+        );
+        assert!(!plan.to_string().contains("Seq Scan"), "{read}: {plan:#}");
+    }
+    drop(connection);
+    let server = env::var("LETTERBOX_TEST_POSTGRES_URL").unwrap();
+    let mut admin = PgConnection::connect(&server).await.unwrap();
+    let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+    admin.execute(AssertSqlSafe(drop)).await.unwrap();
+}
+
+async fn sqlite_database(folder: &TempDir, many: i64) -> SqliteConnection {
+    let path = folder.path().join("plans.db");
+    let options = sqlite::options(&format!("sqlite://{}", path.display())).unwrap();
+    let mut connection = SqliteConnection::connect_with(&options).await.unwrap();
+    sqlite::MIGRATIONS.run(&mut connection).await.unwrap();
+    let numbers = format!(
+        "(WITH RECURSIVE count(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM count WHERE n < {many})
+        SELECT n FROM count)"
+    );
+    for sql in filling(many, "unhex(printf('%032x', {}))", &numbers) {
+        connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+    connection
+}
+
+/// How many of SQLite's instructions each read takes, by name.
+async fn instructions(many: i64) -> Vec<(&'static str, u64)> {
+    /// The handler is called after so many.
+    const STEP: i32 = 10;
+    let folder = TempDir::new().unwrap();
+    let mut connection = sqlite_database(&folder, many).await;
+    let counted = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&counted);
+    connection
+        .lock_handle()
+        .await
+        .unwrap()
+        .set_progress_handler(STEP, move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            true
+        });
+    let mut instructions = Vec::new();
+    for (read, sql) in reads::<Sqlite>() {
+        let parameters = parameters(read, many);
+        let before = counted.load(Ordering::Relaxed);
+        Sqlite::fetch(&mut connection, &sql, &parameters)
+            .await
+            .unwrap();
+        instructions.push((read, counted.load(Ordering::Relaxed) - before));
+    }
+    instructions
+}
+
+#[tokio::test]
+async fn a_read_on_sqlite_takes_the_same_steps_however_many_threads_and_messages_there_are() {
+    let few = instructions(4_000).await;
+    let many = instructions(40_000).await;
+    for ((read, few), (_, many)) in few.into_iter().zip(many) {
+        assert!(
+            many <= few + few / 5 + 20,
+            "{read}: {few} steps of 4,000, {many} of 40,000"
+        );
+    }
+}
+
+#[rstest]
+#[case(10)]
+#[case(10_000)]
+#[tokio::test]
+async fn a_page_takes_one_statement_however_many_threads_there_are(#[case] many: i64) {
+    let folder = TempDir::new().unwrap();
+    let mut connection = sqlite_database(&folder, many).await;
+    let sql = Arc::clone(&Statements::translated(Sqlite::dialect).inbox_placed);
+    let params = [
+        Param::Text("default"),
+        Param::Text("ana"),
+        Param::Int(i64::MAX),
+        Param::Int(PAGE),
+        Param::Int(0),
+        Param::Int(1),
+    ];
+    let json = Sqlite::fetch(&mut connection, &sql, &params).await.unwrap();
+    let answer: Value = serde_json::from_str(&json.unwrap()).unwrap();
+    let threads = answer[3].as_array().unwrap().len();
+    assert_eq!(
+        i64::try_from(threads).unwrap(),
+        PAGE.min(many / 3),
+        "{many} threads"
+    );
+}
