@@ -9,10 +9,10 @@ use super::{
 use crate::{
     messenger::{Caller, ReadThread, Watch},
     model::{
-        Content, Direction, Edit, EventKind, EventKinds, Folder, LogPosition, MarkRead, MessageId,
-        MessageOrder, Reply, RequestId, Send, Subject, ThreadId, UserId,
+        Content, Direction, Edit, EventKind, EventKinds, Folder, InboxPage, LogPosition, LogReader,
+        MarkRead, MessageId, MessageOrder, Reply, RequestId, Send, Subject, ThreadId, ThreadPage,
+        UserId,
     },
-    store::{InboxPage, LogReader, ThreadPage},
 };
 
 /// How many entries a page has where the request does not say.

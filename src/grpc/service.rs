@@ -15,8 +15,10 @@ use super::{
 };
 use crate::{
     messenger::{Caller, Messenger},
-    model::{Direction, Folder, Ids, MessageOrder, MessageView, ThreadView},
-    store::{InboxRows, ThreadPage, ThreadRows},
+    model::{
+        Direction, Folder, Ids, InboxRows, MessageOrder, MessageView, ThreadPage, ThreadRows,
+        ThreadView,
+    },
 };
 
 /// `letterbox.v1.MessagingService`, over a [`Messenger`].

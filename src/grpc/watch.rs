@@ -14,8 +14,7 @@ use super::{
 };
 use crate::{
     messenger::{Deliveries, Delivery, Error},
-    model::{Ids, LogPosition, TenantId},
-    store::{EventBody, LogReader, LoggedEvent},
+    model::{EventBody, Ids, LogPosition, LogReader, LoggedEvent, TenantId},
 };
 
 /// The responses of one watch.

@@ -27,10 +27,10 @@ pub use self::{
 use self::{feed::Feed, writer::Writer};
 use crate::{
     model::{
-        Clock, Command, FingerprintKey, Ids, LogPosition, Outcome, Policy, TenantId, ThreadId,
-        ThreadView, UserId,
+        Clock, Command, FingerprintKey, Ids, LogPosition, LogReader, Outcome, Policy, TenantId,
+        ThreadId, ThreadView, UserId,
     },
-    store::{LogReader, Store},
+    store::Store,
 };
 
 /// How many users a process remembers to be known, so that their calls write nothing.

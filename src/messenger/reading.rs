@@ -1,9 +1,9 @@
 //! The use cases that read.
 
 use super::{Caller, Error, Messenger};
-use crate::{
-    model::{Command, MarkRead, MessageView, Refusal, ThreadSummary, ThreadView, User},
-    store::{InboxPage, InboxRows, Summary, ThreadPage, ThreadRows},
+use crate::model::{
+    Command, InboxPage, InboxRows, MarkRead, MessageView, Refusal, Summary, ThreadPage, ThreadRows,
+    ThreadSummary, ThreadView, User,
 };
 
 /// How large a page gets at most, in bytes of its encoded form; it ends early rather than exceed

@@ -9,6 +9,7 @@ mod decide;
 mod error;
 mod event;
 mod id;
+mod log;
 mod mailbox;
 mod message;
 mod page;
@@ -24,9 +25,12 @@ pub use decide::{Context, Outcome, Policy};
 pub use error::Refusal;
 pub use event::{Event, EventKind, EventKinds};
 pub use id::{EventId, Ids, MessageId, RequestId, TenantId, ThreadId, UserId};
+pub use log::{EventBody, LogPage, LogPosition, LogReader, LogRows, LoggedEvent};
 pub use mailbox::Mailbox;
 pub use message::{Message, MessageView, Revision};
-pub use page::{Direction, Folder, LogPosition, MessageOrder};
+pub use page::{
+    Direction, Folder, InboxPage, InboxRows, MessageOrder, Summary, ThreadPage, ThreadRows,
+};
 pub use request::{Fingerprint, FingerprintKey, PastRequest, RequestKey};
 pub use state::{Changes, Loaded, State};
 pub use text::{Content, Subject, snippet};

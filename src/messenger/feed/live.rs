@@ -8,10 +8,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{Error, Watch};
-use crate::{
-    model::{LogPosition, UserId},
-    store::{EventBody, LogReader, LoggedEvent},
-};
+use crate::model::{EventBody, LogPosition, LogReader, LoggedEvent, UserId};
 
 /// How many events wait for one watcher at most.
 const QUEUE_EVENTS: usize = 256;

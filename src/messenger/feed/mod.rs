@@ -21,8 +21,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{tail::Tail, watcher::Watcher};
 use super::Error;
 use crate::{
-    model::{Clock, EventKinds, LogPosition, TenantId, ThreadId},
-    store::{LogReader, LoggedEvent, Store},
+    model::{Clock, EventKinds, LogPosition, LogReader, LoggedEvent, TenantId, ThreadId},
+    store::Store,
 };
 
 /// How the feed behaves.

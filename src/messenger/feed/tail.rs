@@ -12,10 +12,7 @@ use super::{
     Error, Shared, Watch,
     live::{Live, Place},
 };
-use crate::{
-    model::{LogPosition, TenantId},
-    store::{LogPage, LogReader},
-};
+use crate::model::{LogPage, LogPosition, LogReader, TenantId};
 
 /// How long to wait before a failed read is tried anew.
 const READ_AGAIN: Duration = Duration::from_millis(250);

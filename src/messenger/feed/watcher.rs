@@ -9,10 +9,7 @@ use super::{
     live::Next,
     tail::{Membership, Tail},
 };
-use crate::{
-    model::{LogPosition, TenantId},
-    store::LogPage,
-};
+use crate::model::{LogPage, LogPosition, TenantId};
 
 /// How long to wait before a failed read is tried anew.
 const READ_AGAIN: Duration = Duration::from_millis(250);

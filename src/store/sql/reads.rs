@@ -7,11 +7,11 @@ use super::rows::{
     head, parse,
 };
 use crate::{
-    model::{EventId, LogPosition, RequestId, ThreadId, ThreadSummary, Time, UserId},
-    store::{
-        Error, EventBody, InboxPage, InboxRows, LogPage, LogRows, LoggedEvent, Result, Summary,
-        ThreadPage, ThreadRows,
+    model::{
+        EventBody, EventId, InboxPage, InboxRows, LogPage, LogPosition, LogRows, LoggedEvent,
+        RequestId, Summary, ThreadId, ThreadPage, ThreadRows, ThreadSummary, Time, UserId,
     },
+    store::{Error, Result},
 };
 
 /// How many events a page of the log holds at most; it is bounded in bytes besides.

@@ -12,11 +12,11 @@ use super::{
     transaction::SqlTransaction,
 };
 use crate::{
-    model::{Direction, Folder, LogPosition, MessageOrder, TenantId, ThreadId, Time, UserId},
-    store::{
-        Error, Expiry, InboxPage, InboxRows, LogPage, LogReader, Result, Store, Summary,
-        ThreadPage, ThreadRows, Transaction, Writing,
+    model::{
+        Direction, Folder, InboxPage, InboxRows, LogPage, LogPosition, LogReader, MessageOrder,
+        Summary, TenantId, ThreadId, ThreadPage, ThreadRows, Time, UserId,
     },
+    store::{Error, Expiry, Result, Store, Transaction, Writing},
 };
 
 /// A store over one of the two databases.
