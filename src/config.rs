@@ -16,7 +16,7 @@ const DEFAULT_FILE: &str = "letterbox.toml";
 
 /// Private threaded messaging as a gRPC service.
 ///
-/// Without a subcommand it serves. Every option can also be given as a variable (LETTERBOX_LISTEN
+/// Without a subcommand it serves. Every option can also be given as a variable (`LETTERBOX_LISTEN`
 /// for --listen) and in a TOML file (listen = "…"); a flag comes before a variable, a variable
 /// before the file.
 #[derive(Debug, Parser)]
@@ -52,7 +52,7 @@ struct Options {
     /// Where to listen; port 0 takes any free one [default: 127.0.0.1:50051]
     #[arg(long, env = "LETTERBOX_LISTEN", global = true, value_name = "ADDRESS")]
     listen: Option<String>,
-    /// Where to keep everything, sqlite://FILE or postgres://… [default: sqlite://letterbox.db]
+    /// Where to keep everything, `sqlite://FILE` or `postgres://…` [default: `sqlite://letterbox.db`]
     #[arg(
         long,
         env = "LETTERBOX_DATABASE_URL",
@@ -157,6 +157,7 @@ struct Options {
 
 /// What the options mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Where to listen; port 0 takes any free one.
     pub listen: SocketAddr,
@@ -205,8 +206,8 @@ impl Default for Settings {
             known_users_only: false,
             show_started_threads: false,
             heartbeat_interval: Duration::from_secs(30),
-            watch_stall_timeout: Duration::from_secs(5 * 60),
-            event_retention: Duration::from_secs(7 * 24 * 60 * 60),
+            watch_stall_timeout: Duration::from_mins(5),
+            event_retention: Duration::from_hours(7 * 24),
             drain_timeout: Duration::from_secs(10),
             log: "info".to_owned(),
             log_format: LogFormat::Auto,

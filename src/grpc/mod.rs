@@ -6,6 +6,7 @@
 
 mod auth;
 mod call;
+mod pages;
 mod request;
 mod response;
 mod service;
@@ -21,7 +22,12 @@ pub use self::{
 };
 
 /// What the protos of `letterbox.v1` compile to.
-#[expect(clippy::pedantic, reason = "generated code")]
+#[expect(
+    clippy::pedantic,
+    clippy::doc_lazy_continuation,
+    clippy::doc_overindented_list_items,
+    reason = "generated code"
+)]
 pub mod pb {
     tonic::include_proto!("letterbox.v1");
 }

@@ -74,13 +74,12 @@ impl Check {
         self.some("thread_id", ThreadId::parse(id), ThreadId::RULE)
     }
 
-    /// An optional request id: none where the field is empty, `Some(None)`.
-    fn request_id(&mut self, id: &str) -> Option<Option<RequestId>> {
+    /// A request id, where there is one.
+    fn request_id(&mut self, id: &str) -> Option<RequestId> {
         if id.is_empty() {
-            return Some(None);
+            return None;
         }
         self.some("request_id", RequestId::parse(id), RequestId::RULE)
-            .map(Some)
     }
 
     /// A page token, where there is one. It can only be read once all that it is bound to is good.
@@ -102,7 +101,8 @@ impl Check {
         )
     }
 
-    /// The parsed request, if nothing is wrong with it.
+    /// The parsed request, if nothing is wrong with it; what is optional and broken is absent
+    /// from it, but counts here.
     fn finish<T>(self, parsed: Option<T>) -> Result<T, Failure> {
         match parsed {
             Some(parsed) if self.violations.is_empty() => Ok(parsed),
@@ -128,7 +128,7 @@ pub(super) fn send(
             content: content?,
             request: None,
         };
-        Some((send, request_id?))
+        Some((send, request_id))
     })();
     check.finish(parsed)
 }
@@ -161,20 +161,19 @@ pub(super) fn reply(
     let mut check = Check::default();
     let thread = check.thread_id(&request.thread_id);
     let content = check.all("content", Content::parse(request.content));
-    let subject = match request.subject {
-        None => Some(None),
-        Some(subject) => check.all("subject", Subject::parse(subject)).map(Some),
-    };
+    let subject = request
+        .subject
+        .and_then(|subject| check.all("subject", Subject::parse(subject)));
     let request_id = check.request_id(&request.request_id);
     let parsed = (|| {
         let reply = Reply {
             caller: caller.user.clone(),
             thread: thread?,
             content: content?,
-            subject: subject?,
+            subject,
             request: None,
         };
-        Some((reply, request_id?))
+        Some((reply, request_id))
     })();
     check.finish(parsed)
 }
@@ -274,10 +273,8 @@ pub(super) fn thread(
     let size = check.page_size(request.page_size);
     let order = check.some("order", order(request.order), KNOWN_VALUE);
     let exclude_sender = match request.exclude_sender_id.as_str() {
-        "" => Some(None),
-        id => check
-            .some("exclude_sender_id", UserId::parse(id), UserId::RULE)
-            .map(Some),
+        "" => None,
+        id => check.some("exclude_sender_id", UserId::parse(id), UserId::RULE),
     };
     check.number("start_number", request.start_number);
     if request.start_number != 0 && !request.page_token.is_empty() {
@@ -287,7 +284,7 @@ pub(super) fn thread(
         Some(List::Thread {
             thread: thread?,
             order: order?,
-            exclude_sender: exclude_sender.as_ref()?.as_ref(),
+            exclude_sender: exclude_sender.as_ref(),
         })
     })();
     let start = check.page_token(key, &request.page_token, caller, list);
@@ -303,7 +300,7 @@ pub(super) fn thread(
                 order,
                 direction: start.map_or(Direction::Forward, |start| start.direction),
                 from,
-                exclude_sender: exclude_sender.clone()?,
+                exclude_sender: exclude_sender.clone(),
                 size: size?,
             },
             mark_read: request.mark_read,
@@ -342,10 +339,10 @@ pub(super) fn watch(
     let mut check = Check::default();
     let scope = check.some("scope", scope, KNOWN_VALUE);
     let from = match request.resume_token.as_str() {
-        "" => Some(None),
+        "" => None,
         token => {
             let position = key.read_resume_token(token, &caller.tenant);
-            check.some("resume_token", position, RESUME_TOKEN).map(Some)
+            check.some("resume_token", position, RESUME_TOKEN)
         }
     };
     let thread = match request.thread_id.as_str() {
@@ -364,7 +361,7 @@ pub(super) fn watch(
             thread,
             kinds,
         };
-        Some((watch, from?))
+        Some((watch, from))
     })();
     check.finish(parsed)
 }

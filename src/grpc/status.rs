@@ -149,26 +149,17 @@ fn use_case(error: Error, ids: &dyn Ids) -> Draft {
         Error::ResumeTokenExpired => {
             Draft::new(Code::OutOfRange, "RESUME_TOKEN_EXPIRED", message)
                 // Many watchers may be told at once, and each will list again.
-                .retry_after(spread(
-                    ids,
-                    Duration::from_millis(100),
-                    Duration::from_secs(5),
-                ))
+                .retry_after(spread(ids, Duration::from_millis(500)))
         }
-        Error::Overloaded => Draft::new(Code::Unavailable, "OVERLOADED", message).retry_after(
-            spread(ids, Duration::from_millis(50), Duration::from_millis(500)),
-        ),
+        Error::Overloaded => Draft::new(Code::Unavailable, "OVERLOADED", message)
+            .retry_after(spread(ids, Duration::from_millis(50))),
         Error::DatabaseUnavailable(cause) => {
             tracing::warn!(error = %chain(&*cause), "the database is unavailable");
-            Draft::new(Code::Unavailable, "DATABASE_UNAVAILABLE", message).retry_after(spread(
-                ids,
-                Duration::from_millis(500),
-                Duration::from_secs(2),
-            ))
+            Draft::new(Code::Unavailable, "DATABASE_UNAVAILABLE", message)
+                .retry_after(spread(ids, Duration::from_millis(200)))
         }
-        Error::ShuttingDown => Draft::new(Code::Unavailable, "SHUTTING_DOWN", message).retry_after(
-            spread(ids, Duration::from_millis(50), Duration::from_millis(500)),
-        ),
+        Error::ShuttingDown => Draft::new(Code::Unavailable, "SHUTTING_DOWN", message)
+            .retry_after(spread(ids, Duration::from_millis(50))),
         Error::Internal(cause) => internal(ids, &chain(&*cause)),
     }
 }
@@ -254,12 +245,12 @@ pub(super) fn in_our_words(headers: &http::HeaderMap) -> Option<Failure> {
     (code == Code::OutOfRange && !ours).then_some(Failure::TooLarge)
 }
 
-/// A delay between two bounds, by chance.
-fn spread(ids: &dyn Ids, least: Duration, most: Duration) -> Duration {
+/// A delay of so long, or up to ten times that, by chance.
+fn spread(ids: &dyn Ids, least: Duration) -> Duration {
     // The last bytes of an id are random.
     let (_, random) = ids.next().as_u64_pair();
     let share = (random & 0xffff) as u32;
-    least + (most - least) * share / 0x1_0000
+    least + least * 9 * share / 0x1_0000
 }
 
 /// An error with its causes, for the log.

@@ -47,7 +47,7 @@ impl TokenKey {
     pub(super) fn page_token(&self, caller: &Caller, list: List<'_>, start: PageStart) -> String {
         let mut token = vec![VERSION, direction_byte(start.direction)];
         token.extend(start.from.to_be_bytes());
-        self.seal(token, page_proof(caller, list))
+        self.seal(token, &page_proof(caller, list))
     }
 
     /// Reads a page token; none where it is not one of this list.
@@ -57,7 +57,7 @@ impl TokenKey {
         caller: &Caller,
         list: List<'_>,
     ) -> Option<PageStart> {
-        let body: [u8; 10] = self.open(token, page_proof(caller, list))?;
+        let body: [u8; 10] = self.open(token, &page_proof(caller, list))?;
         let [VERSION, direction, from @ ..] = body else {
             return None;
         };
@@ -76,12 +76,12 @@ impl TokenKey {
         let mut token = vec![VERSION];
         token.extend(position.number.to_be_bytes());
         token.extend(position.event.0.as_bytes());
-        self.seal(token, resume_proof(tenant))
+        self.seal(token, &resume_proof(tenant))
     }
 
     /// Reads a resume token; none where it is not one of this tenant.
     pub(super) fn read_resume_token(&self, token: &str, tenant: &TenantId) -> Option<LogPosition> {
-        let body: [u8; 25] = self.open(token, resume_proof(tenant))?;
+        let body: [u8; 25] = self.open(token, &resume_proof(tenant))?;
         let (version, rest) = body.split_first()?;
         let (number, event) = rest.split_first_chunk()?;
         (*version == VERSION).then_some(LogPosition {
@@ -90,20 +90,20 @@ impl TokenKey {
         })
     }
 
-    fn seal(&self, mut body: Vec<u8>, bound_to: Vec<u8>) -> String {
-        let proof = self.mac(&body, &bound_to).finalize().into_bytes();
+    fn seal(&self, mut body: Vec<u8>, bound_to: &[u8]) -> String {
+        let proof = self.mac(&body, bound_to).finalize().into_bytes();
         body.extend(&proof[..PROOF_BYTES]);
         URL_SAFE_NO_PAD.encode(body)
     }
 
-    fn open<const N: usize>(&self, token: &str, bound_to: Vec<u8>) -> Option<[u8; N]> {
+    fn open<const N: usize>(&self, token: &str, bound_to: &[u8]) -> Option<[u8; N]> {
         let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
         let (body, proof) = bytes.split_first_chunk::<N>()?;
         if proof.len() != PROOF_BYTES {
             return None;
         }
         // In constant time: a forger learns nothing from how long a refusal takes.
-        let mac = self.mac(body, &bound_to);
+        let mac = self.mac(body, bound_to);
         mac.verify_truncated_left(proof).ok()?;
         Some(*body)
     }

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How long a request id is remembered: a day is promised, and an hour is for slow clocks.
-const REQUESTS_KEPT: Duration = Duration::from_secs(25 * 60 * 60);
+const REQUESTS_KEPT: Duration = Duration::from_hours(25);
 
 /// Removes for as long as it runs.
 pub(super) async fn run(
@@ -18,7 +18,7 @@ pub(super) async fn run(
     writer: Writer,
     event_retention: Duration,
 ) {
-    let pause = (event_retention / 10).clamp(Duration::from_millis(200), Duration::from_secs(60));
+    let pause = (event_retention / 10).clamp(Duration::from_millis(200), Duration::from_mins(1));
     loop {
         tokio::time::sleep(pause).await;
         let now = clock.now();

@@ -183,7 +183,7 @@ impl State {
             .max(message.send_time)
             .max(message.edit_time.unwrap_or(message.send_time));
         let mut edited = message.clone();
-        edited.content = edit.content.as_str().to_owned();
+        edit.content.as_str().clone_into(&mut edited.content);
         edited.edit_time = Some(edit_time);
         edited.revision += 1;
         let former = Revision {

@@ -96,8 +96,8 @@ async fn check_all<DB: Backend>(
     let json = DB::fetch(&mut connection, &tenants, &[]).await;
     let tenants: Option<Vec<TenantId>> = parse(json.map_err(DB::classify)?)?;
     for tenant in tenants.unwrap_or_default() {
-        let begun = connection.begin_with(begin).await;
-        let mut snapshot = begun.map_err(DB::classify)?;
+        let snapshot = connection.begin_with(begin).await;
+        let mut snapshot = snapshot.map_err(DB::classify)?;
         check_tenant::<DB>(&mut snapshot, &tenant, &mut report).await?;
         report.tenants += 1;
     }

@@ -102,7 +102,6 @@ impl Tail {
                 () = self.unwatched.cancelled() => return,
             };
             match self.read(&shared).await {
-                Ok(()) => {}
                 Err(error @ Error::ResumeTokenExpired) => {
                     // Whoever joins from now on joins a new tail, at the log's new end.
                     self.retire(&shared);
@@ -114,7 +113,7 @@ impl Tail {
                     tokio::time::sleep(READ_AGAIN).await;
                     self.wake();
                 }
-                Err(_) => {}
+                Ok(()) | Err(_) => {}
             }
             if closing {
                 self.live().end(&Error::ShuttingDown);

@@ -224,10 +224,8 @@ impl Shared {
         unknown: Option<&[Decided]>,
     ) -> Result<Option<(Vec<Decided>, bool)>, Failure> {
         // A transaction is committed whole: one of its events is proof enough.
-        let proofs = round.iter().zip(unknown.into_iter().flatten());
-        let proof = proofs
-            .filter_map(|(batch, decided)| Some((&batch.tenant, decided.first_event?)))
-            .next();
+        let mut proofs = round.iter().zip(unknown.into_iter().flatten());
+        let proof = proofs.find_map(|(batch, decided)| Some((&batch.tenant, decided.first_event?)));
         if let Some((tenant, event)) = proof {
             take_turn(transaction, tenant).await?;
             if step(transaction.holds_event(tenant, event)).await? {

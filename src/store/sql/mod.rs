@@ -9,6 +9,8 @@
 
 mod backend;
 mod checks;
+mod load;
+mod numbers;
 #[cfg(test)]
 mod plans;
 pub(super) mod postgres;
@@ -16,6 +18,7 @@ mod reads;
 mod rows;
 #[cfg(test)]
 mod rules;
+mod save;
 pub(super) mod sqlite;
 mod statements;
 mod store;

@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use super::rows::{
     EventRow, Hex, InboxAnswer, LogAnswer, PointAnswer, SummaryAnswer, ThreadAnswer, ThreadRow,
-    head, parse,
+    head, kind, parse,
 };
 use crate::{
     model::{
-        EventBody, EventId, InboxPage, InboxRows, LogPage, LogPosition, LogRows, LoggedEvent,
-        RequestId, Summary, ThreadId, ThreadPage, ThreadRows, ThreadSummary, Time, UserId,
+        EventBody, EventId, EventKind, InboxPage, InboxRows, LogPage, LogPosition, LogRows,
+        LoggedEvent, RequestId, Summary, ThreadId, ThreadPage, ThreadRows, ThreadSummary, Time,
+        UserId,
     },
     store::{Error, Result},
 };
@@ -131,8 +132,8 @@ fn event(row: EventRow, threads: &HashMap<ThreadId, ThreadRow>) -> Result<Logged
         Ok(thread.cloned().ok_or_else(incomplete)?.into())
     };
     let message = row.message.and_then(|message| message.view());
-    let body = match row.kind {
-        1 => {
+    let body = match kind(row.kind)? {
+        EventKind::MessageSent => {
             let thread = thread()?;
             EventBody::MessageSent {
                 recipients: recipients(&thread, &audience, &row.actor),
@@ -141,15 +142,14 @@ fn event(row: EventRow, threads: &HashMap<ThreadId, ThreadRow>) -> Result<Logged
                 request_id: row.request_id.0.map(RequestId),
             }
         }
-        2 => EventBody::MessageEdited {
+        EventKind::MessageEdited => EventBody::MessageEdited {
             message: message.ok_or_else(incomplete)?,
             thread: thread()?,
         },
-        3 => EventBody::ThreadChanged {
+        EventKind::ThreadChanged => EventBody::ThreadChanged {
             view: row.view.ok_or_else(incomplete)?.view()?,
             user: row.actor,
         },
-        other => return Err(Error::defect(format!("an event of kind {other}"))),
     };
     Ok(LoggedEvent {
         position: LogPosition {

@@ -1,12 +1,13 @@
 //! The shapes of the statements' answers: JSON arrays, read in the order of their fields.
 
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 
 use crate::{
     model::{
-        EventId, LogPosition, Mailbox, MessageId, MessageView, Placement, Profile, ThreadId,
-        ThreadSummary, ThreadView, Time, User, UserId,
+        EventId, EventKind, Fingerprint, LogPosition, Mailbox, MessageId, MessageView, Placement,
+        Profile, ThreadId, ThreadSummary, ThreadView, Time, User, UserId,
     },
     store::{Error, Result},
 };
@@ -165,6 +166,37 @@ pub(super) fn placement_number(placement: Placement) -> i64 {
         Placement::Started => 2,
         Placement::Deleted => 3,
     }
+}
+
+/// An id, as a parameter writes it.
+pub(super) fn hex(id: Uuid) -> String {
+    id.simple().to_string()
+}
+
+pub(super) fn kind_number(kind: EventKind) -> i64 {
+    match kind {
+        EventKind::MessageSent => 1,
+        EventKind::MessageEdited => 2,
+        EventKind::ThreadChanged => 3,
+    }
+}
+
+pub(super) fn kind(number: i64) -> Result<EventKind> {
+    match number {
+        1 => Ok(EventKind::MessageSent),
+        2 => Ok(EventKind::MessageEdited),
+        3 => Ok(EventKind::ThreadChanged),
+        other => Err(Error::defect(format!("an event of kind {other}"))),
+    }
+}
+
+pub(super) fn fingerprint_text(fingerprint: &Fingerprint) -> String {
+    STANDARD_NO_PAD.encode(&fingerprint.0)
+}
+
+pub(super) fn fingerprint(text: &str) -> Result<Fingerprint> {
+    let bytes = STANDARD_NO_PAD.decode(text);
+    bytes.map(Fingerprint).map_err(Error::defect)
 }
 
 /// A page of an inbox.

@@ -1,0 +1,173 @@
+//! The rpcs that read: a page, and the tokens of the pages beside it.
+
+use super::{
+    pb, request,
+    service::Messaging,
+    status::Failure,
+    token::{List, PageStart},
+};
+use crate::{
+    messenger::Caller,
+    model::{Direction, Folder, InboxRows, MessageOrder, ThreadPage, ThreadRows},
+};
+
+impl Messaging {
+    pub(super) async fn inbox_page(
+        &self,
+        caller: &Caller,
+        request: &pb::ListInboxRequest,
+    ) -> Result<pb::ListInboxResponse, Failure> {
+        let page = request::inbox(&self.tokens, caller, request)?;
+        let mut rows = self.messenger.inbox(caller, page).await?;
+        let total_size = rows.mailbox.of(page.folder);
+        if page.direction == Direction::Backward {
+            rows.threads.reverse();
+        }
+        let edges = inbox_edges(&rows, page.direction, page.from);
+        let (next, previous) = sides(page.direction, rows.more, rows.behind);
+        let list = List::Inbox(page.folder);
+        Ok(pb::ListInboxResponse {
+            next_page_token: self.page_token(caller, list, next, Direction::Forward, edges.last),
+            previous_page_token: self.page_token(
+                caller,
+                list,
+                previous,
+                Direction::Backward,
+                edges.first,
+            ),
+            threads: rows
+                .threads
+                .into_iter()
+                .map(|(_, view)| view.into())
+                .collect(),
+            total_size,
+            resume_token: self.tokens.resume_token(&caller.tenant, rows.head),
+        })
+    }
+
+    pub(super) async fn inbox_summary(
+        &self,
+        caller: &Caller,
+    ) -> Result<pb::GetInboxSummaryResponse, Failure> {
+        let summary = self.messenger.summary(caller).await?;
+        Ok(pb::GetInboxSummaryResponse {
+            inbox_thread_count: summary.mailbox.of(Folder::Inbox),
+            unread_thread_count: summary.mailbox.of(Folder::Unread),
+            deleted_thread_count: summary.mailbox.of(Folder::Deleted),
+            unread_message_count: summary.mailbox.unread_messages,
+            user: Some(summary.user.into()),
+            resume_token: self.tokens.resume_token(&caller.tenant, summary.head),
+        })
+    }
+
+    pub(super) async fn thread_page(
+        &self,
+        caller: &Caller,
+        request: &pb::GetThreadRequest,
+    ) -> Result<pb::GetThreadResponse, Failure> {
+        let read = request::thread(&self.tokens, caller, request)?;
+        let mut rows = self.messenger.thread(caller, &read).await?;
+        let page = &read.page;
+        if page.direction == Direction::Backward {
+            rows.messages.reverse();
+        }
+        let edges = thread_edges(&rows, page);
+        let (next, previous) = sides(page.direction, rows.more, rows.behind);
+        let list = List::Thread {
+            thread: page.thread,
+            order: page.order,
+            exclude_sender: page.exclude_sender.as_ref(),
+        };
+        Ok(pb::GetThreadResponse {
+            next_page_token: self.page_token(caller, list, next, Direction::Forward, edges.last),
+            previous_page_token: self.page_token(
+                caller,
+                list,
+                previous,
+                Direction::Backward,
+                edges.first,
+            ),
+            view: Some(rows.view.into()),
+            messages: rows.messages.into_iter().map(Into::into).collect(),
+            resume_token: self.tokens.resume_token(&caller.tenant, rows.head),
+        })
+    }
+
+    /// A token for what lies beyond an edge of a page; empty where nothing does.
+    fn page_token(
+        &self,
+        caller: &Caller,
+        list: List<'_>,
+        beyond: bool,
+        direction: Direction,
+        from: i64,
+    ) -> String {
+        if beyond {
+            let start = PageStart { direction, from };
+            self.tokens.page_token(caller, list, start)
+        } else {
+            String::new()
+        }
+    }
+}
+
+/// The places of a page's first and last entry, which its tokens start from.
+struct Edges {
+    first: i64,
+    last: i64,
+}
+
+/// Of a page that has entries, they are its own; of an empty one, just beyond where it began.
+fn inbox_edges(rows: &InboxRows, direction: Direction, from: Option<i64>) -> Edges {
+    match (rows.threads.first(), rows.threads.last()) {
+        (Some((first, _)), Some((last, _))) => Edges {
+            first: *first,
+            last: *last,
+        },
+        // A leap past the end: what precedes is the list's own end.
+        _ => match (direction, from) {
+            (Direction::Forward, Some(from)) => Edges {
+                first: from - 1,
+                last: from,
+            },
+            (Direction::Backward, Some(from)) => Edges {
+                first: from,
+                last: from + 1,
+            },
+            (_, None) => Edges { first: 0, last: 0 },
+        },
+    }
+}
+
+fn thread_edges(rows: &ThreadRows, page: &ThreadPage) -> Edges {
+    if let (Some(first), Some(last)) = (rows.messages.first(), rows.messages.last()) {
+        return Edges {
+            first: first.number.into(),
+            last: last.number.into(),
+        };
+    }
+    let from = i64::from(page.from.unwrap_or(0));
+    // One step against the order: what precedes then begins with `from` itself.
+    let step = match page.order {
+        MessageOrder::OldestFirst => 1,
+        MessageOrder::NewestFirst => -1,
+    };
+    match page.direction {
+        Direction::Forward => Edges {
+            first: from + step,
+            last: from,
+        },
+        Direction::Backward => Edges {
+            first: from,
+            last: from - step,
+        },
+    }
+}
+
+/// Whether something lies after a page, and before it, in the list's own order.
+fn sides(direction: Direction, more: bool, behind: bool) -> (bool, bool) {
+    match direction {
+        Direction::Forward => (more, behind),
+        Direction::Backward => (behind, more),
+    }
+}

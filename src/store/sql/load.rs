@@ -1,0 +1,136 @@
+//! What a batch touches: from the needs to parameters, and from the answer to the model's rows.
+
+use std::collections::HashMap;
+
+use super::{
+    Param, json_rows,
+    numbers::UserNumbers,
+    rows::{self, LoadAnswer, hex, parse},
+};
+use crate::{
+    model::{
+        LastMessage, Loaded, Message, MessageId, Needs, Participant, PastRequest, RequestId,
+        Thread, ThreadId, ThreadState, User, UserId, UserRecord,
+    },
+    store::{Error, Result},
+};
+
+/// Users, threads, messages, requests and marks, as parameters.
+pub(super) fn params(needs: &Needs) -> Result<[Param<'static>; 5]> {
+    let users: Vec<_> = needs.users.iter().map(|user| (user,)).collect();
+    let threads: Vec<_> = needs.threads.iter().map(|id| (hex(id.0),)).collect();
+    let messages: Vec<_> = needs.messages.iter().map(|id| (hex(id.0),)).collect();
+    let requests = needs.requests.iter();
+    let requests: Vec<_> = requests.map(|(user, id)| (user, hex(id.0))).collect();
+    let marks: Vec<_> = needs
+        .sent_up_to
+        .iter()
+        .map(|(user, thread, number)| (user, hex(thread.0), number))
+        .collect();
+    Ok([
+        json_rows(&users)?,
+        json_rows(&threads)?,
+        json_rows(&messages)?,
+        json_rows(&requests)?,
+        json_rows(&marks)?,
+    ])
+}
+
+/// The rows as the model knows them: users by id. Also the users' numbers.
+pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
+    let answer: LoadAnswer = parse(json)?;
+    let highest = answer.highest_user.unwrap_or(0);
+    let mut loaded = Loaded {
+        newest_position: rows::head(answer.head).number,
+        ..Loaded::default()
+    };
+    let mut ids = HashMap::new();
+    for row in answer.users.unwrap_or_default() {
+        ids.insert(row.number, row.id.clone());
+        loaded
+            .mailboxes
+            .insert(row.id.clone(), row.mailbox.unwrap_or_default());
+        let record = UserRecord {
+            user: User {
+                id: row.id.clone(),
+                profile: row.profile,
+            },
+            known_time: row.known_time,
+        };
+        loaded.users.insert(row.id, record);
+    }
+    let id_of = |number: i64| -> Result<UserId> {
+        let id = ids.get(&number).cloned();
+        id.ok_or_else(|| Error::defect("a number without a user"))
+    };
+
+    for row in answer.threads.unwrap_or_default() {
+        let id = ThreadId(row.id.id());
+        let state = ThreadState {
+            thread: Thread {
+                id,
+                subject: row.subject,
+                create_time: row.create_time,
+                update_time: row.update_time,
+                starter: id_of(row.starter)?,
+                message_count: row.message_count,
+            },
+            first_message_time: row.create_time,
+            last_message: LastMessage {
+                sender: id_of(row.last_message.sender)?,
+                send_time: row.last_message.send_time,
+                snippet: row.last_message.snippet,
+            },
+            participants: Vec::new(),
+        };
+        loaded.threads.insert(id, state);
+    }
+    for row in answer.participants.unwrap_or_default() {
+        let participant = Participant {
+            user: id_of(row.user)?,
+            place: row.place,
+            placement: rows::placement(row.placement)?,
+            placement_time: row.placement_time,
+            read_number: row.read_number,
+            unread_count: row.unread_count,
+            sent_count: row.sent_count,
+            last_sent_number: row.last_sent_number,
+            position: row.position,
+        };
+        if let Some(state) = loaded.threads.get_mut(&ThreadId(row.thread.id())) {
+            state.participants.push(participant);
+        }
+    }
+    for row in answer.messages.unwrap_or_default() {
+        let message = Message {
+            id: MessageId(row.id.id()),
+            thread: ThreadId(row.thread.id()),
+            number: row.number,
+            sender: id_of(row.sender)?,
+            sender_count: row.sender_count,
+            position: row.position,
+            content: row.content,
+            send_time: row.send_time,
+            edit_time: row.edit_time,
+            revision: row.revision,
+        };
+        loaded.messages.insert(message.id, message);
+    }
+    for row in answer.requests.unwrap_or_default() {
+        let past = PastRequest {
+            user: id_of(row.user)?,
+            id: RequestId(row.request_id.id()),
+            fingerprint: rows::fingerprint(&row.fingerprint)?,
+            message: MessageId(row.message.id()),
+            time: row.time,
+        };
+        loaded.requests.insert((past.user.clone(), past.id), past);
+    }
+    for (user, thread, number, count) in answer.sent_up_to.unwrap_or_default() {
+        loaded
+            .sent_up_to
+            .insert((user, ThreadId(thread.id()), number), count);
+    }
+    let numbers = ids.into_iter().map(|(number, id)| (id, number)).collect();
+    Ok((loaded, UserNumbers::new(numbers, highest)))
+}
