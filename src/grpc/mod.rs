@@ -25,7 +25,6 @@ pub use self::{
 #[expect(
     clippy::pedantic,
     clippy::doc_lazy_continuation,
-    clippy::doc_overindented_list_items,
     reason = "generated code"
 )]
 pub mod pb {

@@ -104,6 +104,9 @@ async fn check_all<DB: Backend>(
     Ok(report)
 }
 
+/// A row that disagrees: its key, what is stored, what was counted.
+type Row = (String, Option<String>, Option<String>);
+
 async fn check_tenant<DB: Backend>(
     snapshot: &mut DB::Connection,
     tenant: &TenantId,
@@ -112,8 +115,7 @@ async fn check_tenant<DB: Backend>(
     for check in CHECKS {
         let sql: Arc<str> = DB::dialect(check.sql).into();
         let json = DB::fetch(snapshot, &sql, &[Param::Text(tenant.as_str())]).await;
-        let rows: Option<Vec<(String, Option<String>, Option<String>)>> =
-            parse(json.map_err(DB::classify)?)?;
+        let rows: Option<Vec<Row>> = parse(json.map_err(DB::classify)?)?;
         let rows = rows.unwrap_or_default().into_iter();
         report
             .disagreements

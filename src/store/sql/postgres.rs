@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sqlx::{
     Executor, Pool, Postgres,
+    error::DatabaseError,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
 };
@@ -126,7 +127,7 @@ impl Backend for Postgres {
     }
 
     fn classify(error: sqlx::Error) -> Error {
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(DatabaseError::code);
         // https://www.postgresql.org/docs/current/errcodes-appendix.html
         match code.as_deref() {
             // query_canceled (by statement_timeout), lock_not_available

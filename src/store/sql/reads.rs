@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::rows::{
-    EventRow, Hex, InboxAnswer, LogAnswer, PointAnswer, SummaryAnswer, ThreadAnswer, ThreadRow,
-    head, kind, parse,
+    EventRow, Hex, InboxAnswer, LogAnswer, MessageRow, PointAnswer, SummaryAnswer, ThreadAnswer,
+    ThreadRow, head, kind, parse,
 };
 use crate::{
     model::{
@@ -58,7 +58,7 @@ pub(super) fn thread(json: &str, page: &ThreadPage) -> Result<Option<ThreadRows>
     let mut rows = answer.messages.unwrap_or_default();
     let mut more = cut(&mut rows, page.size);
     let wanted = rows.len();
-    let messages: Vec<_> = rows.into_iter().map_while(|row| row.view()).collect();
+    let messages: Vec<_> = rows.into_iter().map_while(MessageRow::view).collect();
     more |= messages.len() < wanted;
     Ok(Some(ThreadRows {
         head: head(answer.head),
@@ -131,7 +131,7 @@ fn event(row: EventRow, threads: &HashMap<ThreadId, ThreadRow>) -> Result<Logged
         let thread = threads.get(&ThreadId(row.thread.id()));
         Ok(thread.cloned().ok_or_else(incomplete)?.into())
     };
-    let message = row.message.and_then(|message| message.view());
+    let message = row.message.and_then(MessageRow::view);
     let body = match kind(row.kind)? {
         EventKind::MessageSent => {
             let thread = thread()?;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use sqlx::{
     Pool, Sqlite,
+    error::DatabaseError,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
@@ -97,7 +98,7 @@ impl Backend for Sqlite {
     }
 
     fn classify(error: sqlx::Error) -> Error {
-        let code = error.as_database_error().and_then(|error| error.code());
+        let code = error.as_database_error().and_then(DatabaseError::code);
         let code: Option<u32> = code.and_then(|code| code.parse().ok());
         // The low byte is the primary code: https://sqlite.org/rescode.html
         match code.map(|code| code & 0xff) {
