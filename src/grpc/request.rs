@@ -82,7 +82,8 @@ impl Check {
         self.some("request_id", RequestId::parse(id), RequestId::RULE)
     }
 
-    /// A page token, where there is one. It can only be read once all that it is bound to is good.
+    /// A page token, where there is one. Where something that it is bound to is broken, only its
+    /// form can be told.
     fn page_token(
         &mut self,
         key: &TokenKey,
@@ -93,12 +94,14 @@ impl Check {
         if token.is_empty() {
             return None;
         }
-        let list = list?;
-        self.some(
-            "page_token",
-            key.read_page_token(token, caller, list),
-            PAGE_TOKEN,
-        )
+        let Some(list) = list else {
+            if !TokenKey::is_page_token(token) {
+                self.broken("page_token", PAGE_TOKEN);
+            }
+            return None;
+        };
+        let start = key.read_page_token(token, caller, list);
+        self.some("page_token", start, PAGE_TOKEN)
     }
 
     /// The parsed request, if nothing is wrong with it; what is optional and broken is absent
@@ -276,6 +279,7 @@ pub(super) fn thread(
         "" => None,
         id => check.some("exclude_sender_id", UserId::parse(id), UserId::RULE),
     };
+    let sender_is_known = exclude_sender.is_some() == !request.exclude_sender_id.is_empty();
     check.number("start_number", request.start_number);
     if request.start_number != 0 && !request.page_token.is_empty() {
         check.broken("start_number", NOT_BESIDE_A_TOKEN);
@@ -286,7 +290,8 @@ pub(super) fn thread(
             order: order?,
             exclude_sender: exclude_sender.as_ref(),
         })
-    })();
+    })()
+    .filter(|_| sender_is_known);
     let start = check.page_token(key, &request.page_token, caller, list);
     let parsed = (|| {
         let order = order?;

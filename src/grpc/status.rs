@@ -166,10 +166,10 @@ fn use_case(error: Error, ids: &dyn Ids) -> Draft {
 
 fn refused(refusal: Refusal, message: String) -> Draft {
     match refusal {
-        Refusal::ThreadNotFound => Draft::new(Code::NotFound, "THREAD_NOT_FOUND", message)
-            .resource("letterbox.v1.Thread", ""),
-        Refusal::MessageNotFound => Draft::new(Code::NotFound, "MESSAGE_NOT_FOUND", message)
-            .resource("letterbox.v1.Message", ""),
+        Refusal::ThreadNotFound(id) => Draft::new(Code::NotFound, "THREAD_NOT_FOUND", message)
+            .resource("letterbox.v1.Thread", &id.to_string()),
+        Refusal::MessageNotFound(id) => Draft::new(Code::NotFound, "MESSAGE_NOT_FOUND", message)
+            .resource("letterbox.v1.Message", &id.to_string()),
         Refusal::RecipientsNotFound(recipients) => recipients_not_found(&recipients),
         Refusal::NotTheSender => Draft::new(Code::PermissionDenied, "NOT_THE_SENDER", message),
         Refusal::RevisionStale { current } => Draft::with_metadata(

@@ -71,6 +71,13 @@ impl TokenKey {
         })
     }
 
+    /// Whether this could be a page token at all, of whatever list.
+    pub(super) fn is_page_token(token: &str) -> bool {
+        const BYTES: usize = 10 + PROOF_BYTES;
+        let bytes = URL_SAFE_NO_PAD.decode(token);
+        bytes.is_ok_and(|bytes| bytes.len() == BYTES && bytes[0] == VERSION)
+    }
+
     /// A token for a point of a tenant's log.
     pub(super) fn resume_token(&self, tenant: &TenantId, position: LogPosition) -> String {
         let mut token = vec![VERSION];

@@ -27,8 +27,8 @@ pub use self::{
 use self::{feed::Feed, writer::Writer};
 use crate::{
     model::{
-        Clock, Command, FingerprintKey, Ids, LogPosition, LogReader, Outcome, Policy, TenantId,
-        ThreadId, ThreadView, UserId,
+        Clock, Command, FingerprintKey, Ids, LogPosition, LogReader, Outcome, Policy, Refusal,
+        TenantId, ThreadId, ThreadView, UserId,
     },
     store::Store,
 };
@@ -130,7 +130,7 @@ impl Messenger {
         if found.await? {
             Ok(())
         } else {
-            Err(crate::model::Refusal::ThreadNotFound.into())
+            Err(Refusal::ThreadNotFound(thread).into())
         }
     }
 

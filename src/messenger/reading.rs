@@ -47,7 +47,7 @@ impl Messenger {
             .store
             .thread_page(&caller.tenant, &caller.user, &read.page)
             .await?;
-        let mut rows = rows.ok_or(Refusal::ThreadNotFound)?;
+        let mut rows = rows.ok_or(Refusal::ThreadNotFound(read.page.thread))?;
         let room = PAGE_BYTES_MAX.saturating_sub(view_bytes(&rows.view));
         let fitting = how_many_fit(rows.messages.iter().map(message_bytes), room);
         rows.more |= fitting < rows.messages.len();

@@ -118,7 +118,7 @@ impl State {
         }
         let (state, replier) = self
             .participation(reply.thread, &reply.caller)
-            .ok_or(Refusal::ThreadNotFound)?;
+            .ok_or(Refusal::ThreadNotFound(reply.thread))?;
         let message = Message {
             id: MessageId(context.ids.next()),
             thread: reply.thread,
@@ -158,10 +158,10 @@ impl State {
 
     fn edit(&mut self, edit: &Edit, context: &Context<'_>) -> Result<Outcome, Refusal> {
         let message = self.rows.messages.get(&edit.message);
-        let message = message.ok_or(Refusal::MessageNotFound)?;
+        let message = message.ok_or(Refusal::MessageNotFound(edit.message))?;
         let (state, _) = self
             .participation(message.thread, &edit.caller)
-            .ok_or(Refusal::MessageNotFound)?;
+            .ok_or(Refusal::MessageNotFound(edit.message))?;
         if message.sender != edit.caller {
             return Err(Refusal::NotTheSender);
         }
@@ -209,7 +209,7 @@ impl State {
     fn mark_read(&mut self, mark: &MarkRead, context: &Context<'_>) -> Result<Outcome, Refusal> {
         let (state, index) = self
             .participation(mark.thread, &mark.caller)
-            .ok_or(Refusal::ThreadNotFound)?;
+            .ok_or(Refusal::ThreadNotFound(mark.thread))?;
         let participant = &state.participants[index];
         let newest = state.thread.message_count;
         let number = mark
@@ -239,7 +239,7 @@ impl State {
     ) -> Result<Outcome, Refusal> {
         let (state, index) = self
             .participation(thread, caller)
-            .ok_or(Refusal::ThreadNotFound)?;
+            .ok_or(Refusal::ThreadNotFound(thread))?;
         let newest_of_others = state
             .participants
             .iter()
@@ -264,7 +264,7 @@ impl State {
     ) -> Result<Outcome, Refusal> {
         let (state, index) = self
             .participation(thread, caller)
-            .ok_or(Refusal::ThreadNotFound)?;
+            .ok_or(Refusal::ThreadNotFound(thread))?;
         if state.participants[index].placement == Placement::Deleted {
             return self.viewed(thread, caller);
         }
@@ -281,7 +281,7 @@ impl State {
     ) -> Result<Outcome, Refusal> {
         let (state, index) = self
             .participation(thread, caller)
-            .ok_or(Refusal::ThreadNotFound)?;
+            .ok_or(Refusal::ThreadNotFound(thread))?;
         let participant = &state.participants[index];
         if participant.placement != Placement::Deleted {
             return self.viewed(thread, caller);
@@ -316,10 +316,10 @@ impl State {
             return Err(Refusal::RequestIdReused);
         }
         let message = self.rows.messages.get(&earlier.message);
-        let message = message.ok_or(Refusal::MessageNotFound)?;
+        let message = message.ok_or(Refusal::MessageNotFound(earlier.message))?;
         let (state, index) = self
             .participation(message.thread, caller)
-            .ok_or(Refusal::ThreadNotFound)?;
+            .ok_or(Refusal::ThreadNotFound(message.thread))?;
         Ok(Some(Outcome::Sent(Box::new((
             self.message_view(message),
             self.view(state, index),
@@ -401,7 +401,7 @@ impl State {
     fn viewed(&self, thread: ThreadId, caller: &UserId) -> Result<Outcome, Refusal> {
         let (state, index) = self
             .participation(thread, caller)
-            .ok_or(Refusal::ThreadNotFound)?;
+            .ok_or(Refusal::ThreadNotFound(thread))?;
         Ok(Outcome::Viewed(Box::new(self.view(state, index))))
     }
 

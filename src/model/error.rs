@@ -1,6 +1,6 @@
 //! Why a command was turned down.
 
-use super::UserId;
+use super::{MessageId, ThreadId, UserId};
 
 /// A command's refusal: an outcome that its caller has to deal with, not a failure.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,10 +9,10 @@ pub enum Refusal {
     ///
     /// One refusal for both, so that an outsider cannot probe for threads.
     #[error("thread not found")]
-    ThreadNotFound,
+    ThreadNotFound(ThreadId),
     /// The message does not exist, or the caller takes no part in its thread.
     #[error("message not found")]
-    MessageNotFound,
+    MessageNotFound(MessageId),
     /// Recipients whom the service does not know, where it only delivers to those it knows.
     #[error("recipient not found")]
     RecipientsNotFound(Vec<UserId>),

@@ -23,6 +23,9 @@ use crate::{
 /// How large a request's message gets at most, in bytes.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
+/// How long the database's connections may take to close.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
+
 /// What a server needs besides its settings.
 pub struct Parts {
     /// What tells the time.
@@ -59,6 +62,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     drain_timeout: Duration,
+    store: Arc<dyn Store>,
     messenger: Arc<Messenger>,
     health: HealthReporter,
     service: CallService<Routes>,
@@ -97,6 +101,7 @@ impl Server {
             listener,
             address,
             drain_timeout: settings.drain_timeout,
+            store,
             messenger,
             health,
             service: CallService::new(with_reflection(routes), Arc::new(authenticator), parts.ids),
@@ -140,6 +145,12 @@ impl Server {
             .is_err()
         {
             tracing::warn!("not everybody was done within the drain timeout");
+        }
+        if tokio::time::timeout(CLOSE_MAX, self.store.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the database's connections could not be closed in time");
         }
     }
 }

@@ -83,6 +83,9 @@ pub trait Store: Send + Sync + 'static {
     /// Tells the other replicas that these tenants' logs have grown; best effort.
     async fn announce(&self, tenants: &[TenantId]) -> Result<()>;
 
+    /// Closes the connections, and lets go of a file's lock.
+    async fn close(&self);
+
     /// Waits until another replica announces something; `None`: any tenant may have moved.
     ///
     /// Where the database cannot carry announcements this never ends.

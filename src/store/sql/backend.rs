@@ -52,6 +52,9 @@ pub(crate) trait Backend: Database + Sized {
         writers: &sqlx::Pool<Self>,
     ) -> impl Future<Output = ()> + Send;
 
+    /// Runs after all connections have been closed.
+    fn closed(extras: &Self::Extras);
+
     /// Tells the other processes which tenants' logs have grown.
     fn announce(
         extras: &Self::Extras,

@@ -154,6 +154,8 @@ impl Backend for Postgres {
 
     async fn committed(_: &Extras, _: &Pool<Postgres>) {}
 
+    fn closed(_: &Extras) {}
+
     async fn announce(_: &Extras, pool: &Pool<Postgres>, tenants: &[TenantId]) -> sqlx::Result<()> {
         let names: Vec<&str> = tenants.iter().map(TenantId::as_str).collect();
         let mut payload = names.join(" ");

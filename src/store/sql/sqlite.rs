@@ -1,6 +1,10 @@
 //! SQLite: an embedded file, one writer, readers beside it.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use sqlx::{
     Pool, Sqlite,
@@ -33,7 +37,7 @@ const WAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What an SQLite store needs besides its connections.
 pub(crate) struct Extras {
-    _lock: FileLock,
+    lock: Mutex<Option<FileLock>>,
     wal: PathBuf,
     /// Reads hold it shared; a checkpoint waits for them, and holds new ones off.
     reads: RwLock<()>,
@@ -55,7 +59,7 @@ pub(crate) async fn connect(
         feed: pool(1).connect_with(options).await?,
     };
     let extras = Extras {
-        _lock: lock,
+        lock: Mutex::new(Some(lock)),
         wal: wal.into(),
         reads: RwLock::new(()),
     };
@@ -126,6 +130,11 @@ impl Backend for Sqlite {
         if let Err(error) = checkpoint.await {
             tracing::warn!(%error, "the write-ahead log could not be taken in");
         }
+    }
+
+    fn closed(extras: &Extras) {
+        let mut lock = extras.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        *lock = None;
     }
 
     async fn announce(_: &Extras, _: &Pool<Sqlite>, _: &[TenantId]) -> sqlx::Result<()> {

@@ -292,6 +292,15 @@ where
     async fn announced(&self) -> Option<Vec<TenantId>> {
         DB::announced(&self.shared.extras).await
     }
+
+    async fn close(&self) {
+        let shared = &self.shared;
+        // The writers last: on SQLite the last connection takes the write-ahead log in.
+        for pool in [&shared.readers, &shared.feed, &shared.writers] {
+            pool.close().await;
+        }
+        DB::closed(&shared.extras);
+    }
 }
 
 /// The deployment's secret: 32 bytes, which Postgres writes with a prefix.

@@ -1,0 +1,37 @@
+//! What the contract promises, asked of a real server over gRPC, on both databases.
+//!
+//! A module is a subject. [`support`] starts servers, each with a database of its own, and brings
+//! clients that speak in words of the domain.
+
+mod support;
+
+mod editing;
+mod errors;
+mod expiring;
+mod filing;
+mod identity;
+mod inbox;
+mod layers;
+mod marking;
+mod outages;
+mod page_bytes;
+mod page_tokens;
+mod pages_of_messages;
+mod pages_of_threads;
+mod processes;
+mod random;
+mod reading;
+mod reference;
+mod replicas;
+mod replying;
+mod resuming;
+mod retries;
+mod schema;
+mod sending;
+mod service;
+mod tenants;
+mod validation;
+mod watch_filters;
+mod watch_order;
+mod watch_scopes;
+mod watching;

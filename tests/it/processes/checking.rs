@@ -1,0 +1,146 @@
+//! `letterbox check`: what it finds, and that it finds nothing where nothing is wrong.
+
+use super::{
+    caller::{send, to_reply, to_send},
+    deployment::Deployment,
+};
+use crate::support::prelude::*;
+
+/// A few messages in the database, and nobody who serves it.
+async fn stopped(database: Database) -> Deployment {
+    let deployment = Deployment::new(database).await;
+    let server = deployment.serve(&[]).await;
+    let mut ana = server.client("ana");
+    let plans = send(ana.clone(), to_send(&["ben"], "plans", "Lunch?")).await;
+    for content in ["At noon?", "At one?"] {
+        let reply = to_reply(&plans.thread_id, content);
+        ana.reply_thread(reply).await.expect("a reply is sent");
+    }
+    let edit = EditMessageRequest {
+        message_id: plans.id,
+        content: "Dinner?".into(),
+        expected_revision: None,
+    };
+    ana.edit_message(edit).await.expect("an edit is made");
+    server.stop().await;
+    deployment.check().await;
+    deployment
+}
+
+#[rstest]
+#[case::a_users_counts(
+    "UPDATE mailboxes SET unread = unread + 1 WHERE inbox = 1",
+    "a user's counts",
+    &["ben", "1 2 0 0 1 3", "1 1 0 0 1 3"]
+)]
+#[case::an_unread_count(
+    "UPDATE participants SET unread_count = 7 WHERE place = 1",
+    "a participant's unread count",
+    &["of ben", "stored 7, counted 3"]
+)]
+#[case::a_count_of_messages_sent(
+    "UPDATE participants SET sent_count = 2 WHERE place = 0",
+    "a participant's count of messages sent",
+    &["of ana", "stored 2, counted 3"]
+)]
+#[case::a_thread_s_message_count(
+    "UPDATE threads SET message_count = 4",
+    "a thread's message count",
+    &["stored 4, counted 3"]
+)]
+#[case::a_gap_in_the_log(
+    "DELETE FROM events WHERE position = (SELECT min(position) + 1 FROM events)",
+    "the log's positions, without gaps",
+    &["stored 3, counted 4"]
+)]
+#[case::an_event_of_somebody_else(
+    "UPDATE events SET actor = actor + 1 WHERE kind = 2",
+    "an event's message, thread and actor",
+    &[]
+)]
+#[case::an_event_that_somebody_is_not_told_of(
+    "DELETE FROM audience WHERE position = (SELECT max(position) FROM audience)
+        AND user_number = (SELECT number FROM users WHERE id = 'ben')",
+    "who is told of an event",
+    &["stored 1, counted 2"]
+)]
+#[case::a_former_content_that_is_lost(
+    "DELETE FROM revisions",
+    "a message's former contents",
+    &["stored 1, counted 0"]
+)]
+#[tokio::test(flavor = "multi_thread")]
+async fn it_names_what_disagrees(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[case] tampering: &str,
+    #[case] subject: &str,
+    #[case] named: &[&str],
+) {
+    let deployment = stopped(database).await;
+    deployment.execute(tampering).await;
+    let ended = deployment.run(&["check"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.stderr, [""; 0], "{ended:?}");
+    let (last, found) = ended.stdout.split_last().expect("a summary");
+    assert!(last.contains("disagreement"), "{ended:?}");
+    let subject = format!("tenant default: {subject}");
+    let line = found.iter().find(|line| line.starts_with(&subject));
+    let line = line.unwrap_or_else(|| panic!("{subject:?} is not named: {ended:?}"));
+    for name in named {
+        assert!(line.contains(name), "{line:?} does not name {name:?}");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn it_reads_beside_a_server_that_writes(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::new(database).await;
+    let server = deployment.serve(&[]).await;
+    let mut ana = server.client("ana");
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let writing = tokio::spawn(async move {
+        let plans = send(ana.clone(), to_send(&["ben"], "plans", "Lunch?")).await;
+        let mut count = 1;
+        while !*stopped.borrow() {
+            let reply = to_reply(&plans.thread_id, "more");
+            let answer = ana.reply_thread(reply).await.expect("a reply is sent");
+            count += 1;
+            assert_eq!(answer.into_inner().message.unwrap().number, count);
+        }
+        count
+    });
+    for _ in 0..5 {
+        deployment.check().await;
+    }
+    stop.send_replace(true);
+    assert!(soon("the writer's end", writing).await.unwrap() > 1);
+    server.stop().await;
+    deployment.check().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn it_reads_what_a_killed_server_has_left(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::new(database).await;
+    let server = deployment.serve(&[]).await;
+    send(server.client("ana"), to_send(&["ben"], "plans", "Lunch?")).await;
+    server.kill();
+    let ended = deployment.run(&["check"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let line = &ended.stdout[0];
+    assert!(line.contains("1 tenants: all agrees"), "{line}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_makes_no_database_where_there_is_none() {
+    let deployment = Deployment::new(Database::Sqlite).await;
+    let ended = deployment.run(&["check"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.stderr.len(), 1, "{ended:?}");
+    let file = deployment.url().strip_prefix("sqlite://").unwrap();
+    assert!(!std::path::Path::new(file).exists());
+}

@@ -1,0 +1,151 @@
+//! What processes share and leave behind: a database and a working directory.
+
+use std::{net::SocketAddr, path::Path, process::Command};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use tempfile::TempDir;
+use tonic::transport::Channel;
+
+use super::{
+    caller::{Client, client, connect},
+    process::{Ended, Process, letterbox},
+};
+use crate::support::prelude::*;
+
+/// A database and a working directory, for processes that come and go.
+pub(crate) struct Deployment {
+    folder: TempDir,
+    url: String,
+    /// Removed when it is dropped.
+    _database: Box<dyn Send>,
+}
+
+impl Deployment {
+    /// A new, empty database, and an empty folder to work in.
+    pub(crate) async fn new(database: Database) -> Self {
+        let database = database.create().await;
+        Self {
+            folder: TempDir::new().expect("a folder to work in"),
+            url: database.url(),
+            _database: Box::new(database),
+        }
+    }
+
+    /// The working directory.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The database's URL.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The command, told of the database by a variable.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = letterbox(self.folder(), arguments);
+        command.env("LETTERBOX_DATABASE_URL", &self.url);
+        command
+    }
+
+    /// Runs the command to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Ended {
+        Process::start(self.command(arguments)).ended().await
+    }
+
+    /// Starts a server on a free port.
+    pub(crate) async fn serve(&self, arguments: &[&str]) -> Server {
+        let mut command = self.command(arguments);
+        command.env("LETTERBOX_LISTEN", "127.0.0.1:0");
+        Server::start(command).await
+    }
+
+    /// Checks what is stored, and that it agrees.
+    pub(crate) async fn check(&self) {
+        let ended = self.run(&["check"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        let [line] = ended.stdout.as_slice() else {
+            panic!("not one line: {ended:?}");
+        };
+        assert!(line.ends_with(": all agrees"), "{ended:?}");
+        assert_eq!(ended.stderr, [""; 0], "{ended:?}");
+    }
+
+    /// Runs a statement in the database, past the service.
+    pub(crate) async fn execute(&self, sql: &str) {
+        if self.url.starts_with("sqlite:") {
+            let connection = SqliteConnection::connect(&self.url).await;
+            let mut connection = connection.expect("the file is a database");
+            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
+            assert!(done.await.expect("a statement").rows_affected() > 0);
+        } else {
+            let mut connection = self.postgres().await;
+            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
+            assert!(done.await.expect("a statement").rows_affected() > 0);
+        }
+    }
+
+    /// A connection to the database, where it is a Postgres.
+    pub(crate) async fn postgres(&self) -> PgConnection {
+        let connection = PgConnection::connect(&self.url).await;
+        connection.expect("the database answers")
+    }
+}
+
+/// A process that serves.
+pub(crate) struct Server {
+    process: Process,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a command that serves, and waits until it does.
+    pub(crate) async fn start(command: Command) -> Self {
+        let process = Process::start(command);
+        let address = process.address().await;
+        Self { process, address }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A connection of one's own.
+    pub(crate) fn connect(&self) -> Channel {
+        connect(self.address)
+    }
+
+    /// A client of this user, on a connection of its own.
+    pub(crate) fn client(&self, user: &str) -> Client {
+        client(self.address, &[("x-user-id", user)])
+    }
+
+    /// Sends it a signal, such as TERM.
+    pub(crate) fn signal(&self, name: &str) {
+        self.process.signal(name);
+    }
+
+    /// Kills it, as `kill -9` does, and waits until it has gone.
+    pub(crate) fn kill(self) {
+        self.process.kill();
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(self) -> Ended {
+        self.process.ended().await
+    }
+
+    /// Ends it in good order.
+    pub(crate) async fn stop(self) -> Ended {
+        self.stop_by("TERM").await
+    }
+
+    /// Ends it in good order by this signal.
+    pub(crate) async fn stop_by(self, signal: &str) -> Ended {
+        self.signal(signal);
+        let ended = self.ended().await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended
+    }
+}

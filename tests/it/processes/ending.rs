@@ -1,0 +1,186 @@
+//! SIGTERM and SIGINT: in good order, and within the drain timeout, whoever holds on.
+
+use std::time::{Duration, Instant};
+
+use tokio::{net::TcpStream, runtime::Runtime};
+use tonic::Streaming;
+use tonic_health::pb::{
+    HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
+};
+
+use super::{
+    caller::{send, to_reply, to_send, whole_thread},
+    deployment::{Deployment, Server},
+};
+use crate::support::prelude::*;
+
+/// Longer than any test waits: whoever holds the end up for so long fails it.
+const LONG_DRAIN: &str = "--drain-timeout=1h";
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_it_with_status_0(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values("TERM", "INT")] signal: &str,
+) {
+    let deployment = Deployment::new(database).await;
+    let server = deployment.serve(&[LONG_DRAIN]).await;
+    let mut ben = server.client("ben");
+    let plans = send(server.client("ana"), to_send(&["ben"], "plans", "Lunch?")).await;
+    server.signal(signal);
+    let address = server.address();
+    let ended = server.ended().await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    TcpStream::connect(address)
+        .await
+        .expect_err("nobody listens");
+    let refused = ben.get_inbox_summary(GetInboxSummaryRequest {}).await;
+    assert_eq!(
+        refused.expect_err("nobody answers").code(),
+        Code::Unavailable
+    );
+
+    let server = deployment.serve(&[]).await;
+    let kept = whole_thread(server.client("ben"), &plans.thread_id).await;
+    assert_eq!(kept, [plans]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_before_it_has_done_anything_ends_it_too(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::new(database).await;
+    let server = deployment.serve(&[LONG_DRAIN]).await;
+    server.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn open_watches_end_with_it(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::new(database).await;
+    let server = deployment.serve(&[LONG_DRAIN]).await;
+    let mut ben = server.client("ben");
+    let watch = ben.watch_messages(WatchMessagesRequest::default()).await;
+    let mut watch = watch.expect("a watch begins").into_inner();
+    soon("`ready`", watch.message())
+        .await
+        .expect("a watch begins");
+    let mut health = HealthClient::new(server.connect());
+    let mut statuses = Vec::new();
+    for service in ["", "letterbox.v1.MessagingService"] {
+        let service = service.to_owned();
+        let watch = health.watch(HealthCheckRequest { service }).await;
+        let mut watch = watch.expect("a watch begins").into_inner();
+        let first = soon("a status", watch.message()).await.unwrap().unwrap();
+        assert_eq!(first.status(), ServingStatus::Serving);
+        statuses.push(watch);
+    }
+
+    let ended = tokio::spawn(server.stop());
+    let status = loop {
+        match soon("the end of the watch", watch.message()).await {
+            Ok(response) => assert!(response.is_some(), "a watch ends with an error only"),
+            Err(status) => break status,
+        }
+    };
+    let refusal = Refusal::of(&status);
+    let said = (refusal.code, refusal.reason.as_str());
+    assert_eq!(said, (Code::Unavailable, "SHUTTING_DOWN"));
+    for mut watch in statuses {
+        let next = soon("a status", watch.message()).await.unwrap().unwrap();
+        assert_eq!(next.status(), ServingStatus::NotServing);
+    }
+    soon("the server's end", ended).await.unwrap();
+}
+
+/// A client that has begun to watch, and does not read its connection any more.
+struct Stalled {
+    runtime: Option<Runtime>,
+    _watch: Streaming<WatchMessagesResponse>,
+}
+
+impl Stalled {
+    async fn watch(server: &Server, user: &'static str) -> Self {
+        let address = server.address();
+        let stalled = tokio::task::spawn_blocking(move || {
+            // The connection moves only while somebody blocks on its runtime.
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .expect("a runtime");
+            let watch = runtime.block_on(async {
+                let mut client = super::caller::client(address, &[("x-user-id", user)]);
+                let begun = client.watch_messages(WatchMessagesRequest::default()).await;
+                let mut watch = begun.expect("a watch begins").into_inner();
+                watch.message().await.expect("a watch begins");
+                watch
+            });
+            Self {
+                runtime: Some(runtime),
+                _watch: watch,
+            }
+        });
+        soon("a watch", stalled).await.expect("a watch begins")
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_takes_nothing_holds_it_up_for_the_drain_timeout_only(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::new(database).await;
+    let server = deployment.serve(&["--drain-timeout=1s"]).await;
+    let stalled = Stalled::watch(&server, "ben").await;
+    let mut ana = server.client("ana");
+    let content = "x".repeat(65_536);
+    let plans = send(ana.clone(), to_send(&["ben"], "plans", &content)).await;
+    // More than sockets and queues hold.
+    for _ in 0..150 {
+        let reply = to_reply(&plans.thread_id, &content);
+        soon("an answer", ana.reply_thread(reply))
+            .await
+            .expect("nobody else is held up");
+    }
+    let asked = Instant::now();
+    let ended = server.stop().await;
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(
+        ended
+            .stderr
+            .iter()
+            .any(|line| line.contains("drain timeout")),
+        "it was held up: {ended:?}"
+    );
+    drop(stalled);
+    deployment.check().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_a_byte_holds_it_up_for_the_drain_timeout_at_most(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::new(database).await;
+    let server = deployment.serve(&["--drain-timeout=1s"]).await;
+    let silent = TcpStream::connect(server.address()).await.unwrap();
+    // Connections are taken in their order: now that one has been taken too.
+    send(server.client("ana"), to_send(&["ben"], "plans", "Lunch?")).await;
+    let asked = Instant::now();
+    server.stop().await;
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(6), "{took:?}");
+    drop(silent);
+}

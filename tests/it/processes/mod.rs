@@ -1,0 +1,21 @@
+//! The binary itself: processes that are started, killed, told to end, and started again.
+//!
+//! [`process`] starts them, and none outlives its test; [`deployment`] is what they share;
+//! [`caller`] calls them, also across restarts.
+
+mod caller;
+mod checking;
+mod deployment;
+mod ending;
+mod failing;
+mod in_flight;
+mod killed;
+mod migrating;
+mod process;
+mod record;
+mod replicas;
+mod settings;
+mod starting;
+mod turns;
+mod writers;
+mod wrong_settings;

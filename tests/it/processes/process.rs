@@ -1,0 +1,161 @@
+//! A `letterbox` process, which never outlives its test.
+
+use std::{
+    future::ready,
+    io::{BufRead, BufReader, Read},
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    thread::JoinHandle,
+};
+
+use crate::support::prelude::*;
+
+/// The command in a folder, with no settings but these arguments.
+pub(crate) fn letterbox(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_letterbox"));
+    command.current_dir(folder).args(arguments);
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("LETTERBOX_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A process that ends with the test, at the latest.
+pub(crate) struct Process {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+/// What a process said, and how it ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit status; none where a signal ended it.
+    pub(crate) code: Option<i32>,
+    /// The lines of its standard output.
+    pub(crate) stdout: Vec<String>,
+    /// The lines of its standard error.
+    pub(crate) stderr: Vec<String>,
+}
+
+impl Process {
+    /// Starts a command.
+    pub(crate) fn start(mut command: Command) -> Self {
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command is there");
+        let stdout = child.stdout.take().expect("its output is read");
+        let stderr = child.stderr.take().expect("its errors are read");
+        Self {
+            child,
+            stdout: Lines::read(stdout),
+            stderr: Lines::read(stderr),
+        }
+    }
+
+    /// The first line of its log.
+    pub(crate) async fn first_line(&self) -> String {
+        eventually("the first line of the log", || ready(self.stderr.first())).await
+    }
+
+    /// Where it listens, as the first line of its log tells.
+    pub(crate) async fn address(&self) -> SocketAddr {
+        let line = self.first_line().await;
+        let said: serde_json::Value = serde_json::from_str(&line)
+            .unwrap_or_else(|error| panic!("the log begins with {line:?}: {error}"));
+        let address = said["address"].as_str().and_then(|text| text.parse().ok());
+        address.unwrap_or_else(|| panic!("the log begins with {line:?}, without an address"))
+    }
+
+    /// Sends it a signal, such as TERM.
+    pub(crate) fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("sh")
+            .args(["-c", "kill -s \"$0\" \"$1\"", name, &process])
+            .status()
+            .expect("a shell is there");
+        assert!(sent.success(), "SIG{name} cannot be sent");
+    }
+
+    /// Kills it, as `kill -9` does, and waits until it has gone.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().expect("a process can be killed");
+        self.child.wait().expect("a child can be waited for");
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self) -> Ended {
+        let ended = eventually("the end of the process", || {
+            ready(self.child.try_wait().expect("a child can be waited for"))
+        });
+        let code = ended.await.code();
+        Ended {
+            code,
+            stdout: self.stdout.to_end(),
+            stderr: self.stderr.to_end(),
+        }
+    }
+
+    /// Waits for its end, and checks that it complained in one line and ended with this status.
+    pub(crate) async fn refused(self, code: i32) -> String {
+        let ended = self.ended().await;
+        assert_eq!(ended.code, Some(code), "{ended:?}");
+        assert_eq!(ended.stdout, [""; 0], "{ended:?}");
+        let [line] = ended.stderr.as_slice() else {
+            panic!("not one line: {ended:?}");
+        };
+        assert!(line.starts_with("letterbox: "), "{ended:?}");
+        line.clone()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended before.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Lines that come from a pipe, as they come.
+struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn read(pipe: impl Read + Send + 'static) -> Self {
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&lines);
+        let reader = std::thread::spawn(move || {
+            for line in BufReader::new(pipe).lines() {
+                let line = line.expect("lines are texts");
+                kept.lock().expect("nobody panics with it").push(line);
+            }
+        });
+        Self {
+            lines,
+            reader: Some(reader),
+        }
+    }
+
+    fn first(&self) -> Option<String> {
+        let lines = self.lines.lock().expect("nobody panics with it");
+        lines.first().cloned()
+    }
+
+    /// All lines, once the process has ended.
+    fn to_end(&mut self) -> Vec<String> {
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("lines are texts");
+        }
+        let mut lines = self.lines.lock().expect("nobody panics with it");
+        std::mem::take(&mut lines)
+    }
+}

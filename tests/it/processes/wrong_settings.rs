@@ -1,0 +1,113 @@
+//! Settings that are wrong: one line, and exit status 2.
+
+use std::fs;
+
+use super::process::{Process, letterbox};
+use crate::support::prelude::*;
+
+/// Starts it in a folder with this `letterbox.toml`, where one is given; what it says when it
+/// refuses to.
+async fn refused(arguments: &[&str], variables: &[(&str, &str)], file: Option<&str>) -> String {
+    let folder = tempfile::TempDir::new().unwrap();
+    if let Some(text) = file {
+        fs::write(folder.path().join("letterbox.toml"), text).unwrap();
+    }
+    let mut command = letterbox(folder.path(), arguments);
+    command.envs(variables.iter().copied());
+    let line = Process::start(command).refused(2).await;
+    let left = folder.path().read_dir().unwrap().count();
+    assert_eq!(left, usize::from(file.is_some()), "it leaves no file");
+    line
+}
+
+/// Checks that the line speaks of all this.
+#[track_caller]
+fn assert_names(line: &str, named: &[&str]) {
+    for name in named {
+        assert!(line.contains(name), "{line:?} does not name {name:?}");
+    }
+}
+
+#[rstest]
+#[case::unknown_flag("--port=50051", &["--port"])]
+#[case::unknown_command("start", &["start"])]
+#[case::command_and_unknown_flag("check --fix", &["--fix"])]
+#[case::flag_without_its_value("--listen", &["--listen"])]
+#[case::no_address("--listen=here", &["listen", "here"])]
+#[case::address_without_port("--listen=127.0.0.1", &["listen", "127.0.0.1"])]
+#[case::port_too_high("--listen=127.0.0.1:70000", &["listen", "70000"])]
+#[case::no_time("--heartbeat-interval=soon", &["heartbeat-interval", "soon"])]
+#[case::time_without_unit("--drain-timeout=10", &["drain-timeout", "10"])]
+#[case::negative_time("--drain-timeout=-10s", &["drain-timeout", "-10s"])]
+#[case::no_time_at_all("--event-retention=0s", &["event-retention"])]
+#[case::no_boolean("--trust-network=perhaps", &["trust-network", "perhaps"])]
+#[case::boolean_apart("--require-tenant perhaps", &["perhaps"])]
+#[case::no_mode("--auth=everybody", &["auth", "everybody"])]
+#[case::unknown_scheme("--database-url=mysql://localhost/letterbox", &["database-url"])]
+#[case::no_scheme("--database-url=letterbox.db", &["database-url"])]
+#[case::in_memory("--database-url=sqlite::memory:", &["database-url", "memory"])]
+#[case::no_format("--log-format=xml", &["log-format", "xml"])]
+#[case::no_filter("--log=letterbox=loud", &["log"])]
+#[case::network("--listen=0.0.0.0:0", &["listen", "0.0.0.0:0", "--trust-network"])]
+#[case::network_in_v6("--listen=[::]:0", &["listen", "[::]:0", "--trust-network"])]
+#[case::network_not_trusted("--listen=0.0.0.0:0 --trust-network=off", &["--trust-network"])]
+#[case::file_missing("--config=missing.toml", &["missing.toml"])]
+#[case::to_migrate("migrate --database-url=mysql://localhost/letterbox", &["database-url"])]
+#[case::to_check("check --database-url=mysql://localhost/letterbox", &["database-url"])]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flag_that_is_wrong_ends_the_start(#[case] arguments: &str, #[case] named: &[&str]) {
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    assert_names(&refused(&arguments, &[], None).await, named);
+}
+
+#[rstest]
+#[case::no_address("LISTEN", "here")]
+#[case::no_time("HEARTBEAT_INTERVAL", "soon")]
+#[case::no_boolean("TRUST_NETWORK", "perhaps")]
+#[case::no_mode("AUTH", "everybody")]
+#[case::unknown_scheme("DATABASE_URL", "mysql://localhost/letterbox")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_that_is_wrong_ends_the_start_and_is_named(
+    #[case] name: &str,
+    #[case] value: &str,
+) {
+    let variable = format!("LETTERBOX_{name}");
+    let line = refused(&[], &[(&variable, value)], None).await;
+    assert_names(&line, &[&variable]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_cannot_name_a_network_that_nobody_vouches_for() {
+    let line = refused(&[], &[("LETTERBOX_LISTEN", "0.0.0.0:0")], None).await;
+    assert_names(&line, &["listen", "0.0.0.0:0", "--trust-network"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_can_name_no_file_that_is_missing() {
+    let line = refused(&[], &[("LETTERBOX_CONFIG", "missing.toml")], None).await;
+    assert_names(&line, &["missing.toml"]);
+}
+
+#[rstest]
+#[case::no_toml("listen: 127.0.0.1:0", &["letterbox.toml"])]
+#[case::no_toml_in_the_middle("auth = \"trusted-header\"\nlisten = here\n", &["letterbox.toml"])]
+#[case::unknown_key("port = 50051", &["letterbox.toml", "port"])]
+#[case::a_table("[listen]\nport = 50051", &["letterbox.toml", "listen"])]
+#[case::a_list("listen = [\"127.0.0.1:0\"]", &["letterbox.toml", "listen"])]
+#[case::no_address("listen = \"here\"", &["letterbox.toml", "listen", "here"])]
+#[case::no_time("drain-timeout = 10", &["letterbox.toml", "drain-timeout", "10"])]
+#[case::no_boolean("trust-network = 2", &["letterbox.toml", "trust-network", "2"])]
+#[case::network("listen = \"0.0.0.0:0\"", &["listen", "0.0.0.0:0", "--trust-network"])]
+#[case::given_twice("auth = \"trusted-header\"\nauth = \"jwt\"", &["letterbox.toml", "auth"])]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_wrong_ends_the_start(#[case] text: &str, #[case] named: &[&str]) {
+    assert_names(&refused(&[], &[], Some(text)).await, named);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_wrong_url_holds_is_not_repeated() {
+    for url in ["postgres://ana:hush@[/x", "mysql://ana:hush@localhost/x"] {
+        let line = refused(&["--database-url", url], &[], None).await;
+        assert!(!line.contains("hush"), "{line}");
+    }
+}

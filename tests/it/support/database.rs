@@ -1,0 +1,148 @@
+//! A database of the test's own, gone with it.
+
+use std::{
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+
+/// The databases that every promise is tested on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Database {
+    /// A file of the test's own.
+    Sqlite,
+    /// A database of the test's own, on the server that `scripts/test` has started.
+    Postgres,
+}
+
+impl Database {
+    /// Makes a new, empty database.
+    pub(crate) async fn create(self) -> TestDatabase {
+        match self {
+            Self::Sqlite => TestDatabase::Sqlite(TempDir::new().expect("a folder to write in")),
+            Self::Postgres => {
+                let name = unique_name();
+                statement(format!("CREATE DATABASE {name}")).await;
+                TestDatabase::Postgres(name)
+            }
+        }
+    }
+}
+
+/// A database that is removed when it is dropped.
+pub(crate) enum TestDatabase {
+    /// The folder that holds the file.
+    Sqlite(TempDir),
+    /// The database's name.
+    Postgres(String),
+}
+
+impl TestDatabase {
+    /// The URL that the server is given.
+    pub(crate) fn url(&self) -> String {
+        match self {
+            Self::Sqlite(folder) => {
+                format!("sqlite://{}", folder.path().join("letterbox.db").display())
+            }
+            Self::Postgres(name) => {
+                let server = postgres_url();
+                let (server, _) = server.rsplit_once('/').expect("a URL names a database");
+                format!("{server}/{name}")
+            }
+        }
+    }
+
+    /// A copy with all that is in it, while nobody uses it.
+    pub(crate) async fn copy(&self) -> Self {
+        match self {
+            Self::Sqlite(folder) => {
+                let copy = TempDir::new().expect("a folder to write in");
+                for file in folder.path().read_dir().expect("the folder") {
+                    let file = file.expect("a file");
+                    let to = copy.path().join(file.file_name());
+                    std::fs::copy(file.path(), to).expect("a file is copied");
+                }
+                Self::Sqlite(copy)
+            }
+            Self::Postgres(name) => {
+                let copy = unique_name();
+                disconnect_all(name).await;
+                statement(format!("CREATE DATABASE {copy} TEMPLATE {name}")).await;
+                Self::Postgres(copy)
+            }
+        }
+    }
+
+    /// Shuts everybody out, as an outage does; Postgres only.
+    pub(crate) async fn go_down(&self) {
+        let name = self.name();
+        statement(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
+        disconnect_all(name).await;
+    }
+
+    /// Lets everybody in again.
+    pub(crate) async fn come_back(&self) {
+        let name = self.name();
+        statement(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+    }
+
+    fn name(&self) -> &str {
+        match self {
+            Self::Postgres(name) => name,
+            Self::Sqlite(_) => panic!("an SQLite file has no server that could go down"),
+        }
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        if let Self::Postgres(name) = self {
+            let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+            // A thread of its own, since the test's runtime cannot wait inside a destructor.
+            let dropping = std::thread::spawn(|| {
+                tokio::runtime::Builder::new_current_thread()
+                    .enable_all()
+                    .build()
+                    .expect("a runtime")
+                    .block_on(statement(drop));
+            });
+            let dropped = dropping.join();
+            assert!(
+                dropped.is_ok() || std::thread::panicking(),
+                "the test's database could not be dropped"
+            );
+        }
+    }
+}
+
+fn unique_name() -> String {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let start = std::time::UNIX_EPOCH.elapsed().unwrap_or_default();
+    format!("it_{}_{}_{count}", process::id(), start.as_micros())
+}
+
+async fn disconnect_all(name: &str) {
+    statement(format!(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
+    ))
+    .await;
+}
+
+async fn statement(sql: String) {
+    let mut connection = PgConnection::connect(&postgres_url())
+        .await
+        .expect("the Postgres of LETTERBOX_TEST_POSTGRES_URL answers");
+    sqlx::raw_sql(AssertSqlSafe(sql))
+        .execute(&mut connection)
+        .await
+        .expect("a superuser can manage databases");
+}
+
+fn postgres_url() -> String {
+    std::env::var("LETTERBOX_TEST_POSTGRES_URL").expect(
+        "LETTERBOX_TEST_POSTGRES_URL names no Postgres to test on: run ./scripts/test, which brings one",
+    )
+}
