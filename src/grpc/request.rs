@@ -279,11 +279,11 @@ pub(super) fn thread(
         "" => None,
         id => check.some("exclude_sender_id", UserId::parse(id), UserId::RULE),
     };
-    let sender_is_known = exclude_sender.is_some() == !request.exclude_sender_id.is_empty();
     check.number("start_number", request.start_number);
     if request.start_number != 0 && !request.page_token.is_empty() {
         check.broken("start_number", NOT_BESIDE_A_TOKEN);
     }
+    let sender_is_broken = exclude_sender.is_none() && !request.exclude_sender_id.is_empty();
     let list = (|| {
         Some(List::Thread {
             thread: thread?,
@@ -291,7 +291,7 @@ pub(super) fn thread(
             exclude_sender: exclude_sender.as_ref(),
         })
     })()
-    .filter(|_| sender_is_known);
+    .filter(|_| !sender_is_broken);
     let start = check.page_token(key, &request.page_token, caller, list);
     let parsed = (|| {
         let order = order?;

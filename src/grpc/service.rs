@@ -11,7 +11,7 @@ use super::{
     request,
     status::{Failure, status},
     token::TokenKey,
-    watch::{WatchStream, watch_stream},
+    watch::{Responses, WatchStream, watch_stream},
 };
 use crate::{
     messenger::Messenger,
@@ -214,18 +214,17 @@ impl MessagingService for Messaging {
         self.answer(async {
             let (identity, request) = opened(request)?;
             let (watch, from) = request::watch(&self.tokens, &identity, &request)?;
-            let own = watch.reader.clone();
+            let reader = watch.reader.clone();
             let caller = identity.caller;
             let deliveries = self.messenger.watch(&caller, watch, from).await?;
-            Ok(watch_stream(
-                deliveries,
-                own,
-                caller.tenant,
-                self.tokens.clone(),
-                Arc::clone(&self.ids),
-                self.heartbeat_interval,
-                deadline,
-            ))
+            let responses = Responses {
+                reader,
+                tenant: caller.tenant,
+                tokens: self.tokens.clone(),
+                ids: Arc::clone(&self.ids),
+                heartbeat_interval: self.heartbeat_interval,
+            };
+            Ok(watch_stream(deliveries, responses, deadline))
         })
         .await
     }

@@ -151,7 +151,7 @@ fn use_case(error: Error, ids: &dyn Ids) -> Draft {
                 // Many watchers may be told at once, and each will list again.
                 .retry_after(spread(ids, Duration::from_millis(500)))
         }
-        Error::Overloaded => Draft::new(Code::Unavailable, "OVERLOADED", message)
+        Error::Overloaded | Error::Stalled => Draft::new(Code::Unavailable, "OVERLOADED", message)
             .retry_after(spread(ids, Duration::from_millis(50))),
         Error::DatabaseUnavailable(cause) => {
             tracing::warn!(error = %chain(&*cause), "the database is unavailable");

@@ -2,7 +2,9 @@
 
 use std::{pin::Pin, sync::Arc, time::Duration};
 
-use tokio_stream::{Stream, StreamExt, wrappers::ReceiverStream};
+use futures_util::{Stream, StreamExt, stream};
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{
@@ -22,44 +24,42 @@ pub(super) type WatchStream =
     Pin<Box<dyn Stream<Item = Result<pb::WatchMessagesResponse, Status>> + Send>>;
 
 /// What a watch's responses are built with.
-struct Responses {
-    reader: LogReader,
-    tenant: TenantId,
-    tokens: TokenKey,
-    ids: Arc<dyn Ids>,
-    heartbeat_interval: Duration,
+pub(super) struct Responses {
+    /// Whose events they are.
+    pub(super) reader: LogReader,
+    pub(super) tenant: TenantId,
+    pub(super) tokens: TokenKey,
+    pub(super) ids: Arc<dyn Ids>,
+    pub(super) heartbeat_interval: Duration,
 }
 
 /// The stream of one watch; it ends at the call's deadline, where there is one.
 pub(super) fn watch_stream(
     deliveries: Deliveries,
-    reader: LogReader,
-    tenant: TenantId,
-    tokens: TokenKey,
-    ids: Arc<dyn Ids>,
-    heartbeat_interval: Duration,
+    responses: Responses,
     deadline: Option<CallDeadline>,
 ) -> WatchStream {
-    let responses = Responses {
-        reader,
-        tenant,
-        tokens,
-        ids,
-        heartbeat_interval,
+    let ids = Arc::clone(&responses.ids);
+    let passed = async move {
+        match deadline {
+            Some(CallDeadline(deadline)) => tokio::time::sleep_until(deadline).await,
+            None => std::future::pending().await,
+        }
     };
-    let Some(CallDeadline(deadline)) = deadline else {
-        let stream = ReceiverStream::new(deliveries);
-        return Box::pin(stream.map(move |delivery| responses.response(delivery)));
-    };
-    let late = status(Failure::DeadlineExceeded, &*responses.ids);
-    let late = tokio_stream::once(Err(late));
-    let in_time = futures_util::StreamExt::take_until(
-        ReceiverStream::new(deliveries),
-        tokio::time::sleep_until(deadline),
-    );
+    let in_time = ReceiverStream::new(deliveries).take_until(passed);
+    // Why deliveries end is said by the last of them, and nobody looks further; where they just
+    // end, the watcher was too slow, or too late.
+    let cut_off = stream::once(async move {
+        let late = deadline.is_some_and(|CallDeadline(deadline)| Instant::now() >= deadline);
+        let failure = if late {
+            Failure::DeadlineExceeded
+        } else {
+            Error::Stalled.into()
+        };
+        Err(status(failure, &*ids))
+    });
     let in_time = in_time.map(move |delivery| responses.response(delivery));
-    // Whatever ends the deliveries says so itself, as their last; then nobody polls this far.
-    Box::pin(in_time.chain(late))
+    Box::pin(in_time.chain(cut_off))
 }
 
 impl Responses {

@@ -16,6 +16,9 @@ pub enum Error {
     /// The log no longer goes back to where the caller wants to resume.
     #[error("the resume token has expired: list again, and watch from the list's token")]
     ResumeTokenExpired,
+    /// A watcher took nothing for too long.
+    #[error("the watch was cut off, because nothing was taken from it for too long: resume it")]
+    Stalled,
     /// A queue is full.
     #[error("the server is busy: try again shortly")]
     Overloaded,

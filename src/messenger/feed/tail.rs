@@ -1,9 +1,6 @@
 //! A tail: reads one tenant's log forward, once, and hands it out.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -13,9 +10,6 @@ use super::{
     live::{Live, Place},
 };
 use crate::model::{LogPage, LogPosition, LogReader, TenantId};
-
-/// How long to wait before a failed read is tried anew.
-const READ_AGAIN: Duration = Duration::from_millis(250);
 
 /// One tenant's log, as far as this process has handed it out.
 pub(super) struct Tail {
@@ -108,12 +102,9 @@ impl Tail {
                     self.live().end(&error);
                     return;
                 }
-                Err(error) if !closing => {
-                    tracing::warn!(tenant = %self.tenant, error = ?error, "the log cannot be read");
-                    tokio::time::sleep(READ_AGAIN).await;
-                    self.wake();
-                }
-                Ok(()) | Err(_) => {}
+                // The poll has it look again, as soon as the database answers.
+                Err(error) => tracing::debug!(error = ?error, "a tail cannot read the log"),
+                Ok(()) => {}
             }
             if closing {
                 self.live().end(&Error::ShuttingDown);

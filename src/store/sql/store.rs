@@ -167,7 +167,7 @@ where
         let params = [Param::Text(tenant.as_str()), Param::Text(user.as_str())];
         let sql = &self.shared.statements.summary;
         let json = self.answer(&self.shared.readers, sql, &params).await?;
-        reads::summary(&json)
+        reads::summary(&json, user)
     }
 
     async fn thread_page(
