@@ -2,7 +2,6 @@
 
 use http::HeaderMap;
 
-use super::status::Failure;
 use crate::{
     messenger::Caller,
     model::{TenantId, UserId},
@@ -48,17 +47,6 @@ impl Scopes {
     /// Whether a scope is among them.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.iter().any(|held| held == scope)
-    }
-}
-
-impl Identity {
-    /// The caller, provided that they hold a scope.
-    pub(super) fn require(&self, scope: &'static str) -> Result<(), Failure> {
-        if self.scopes.contains(scope) {
-            Ok(())
-        } else {
-            Err(Failure::ScopeMissing(scope))
-        }
     }
 }
 

@@ -24,17 +24,12 @@ impl Messaging {
             rows.threads.reverse();
         }
         let edges = inbox_edges(&rows, page.direction, page.from);
-        let (next, previous) = sides(page.direction, rows.more, rows.behind);
-        let list = List::Inbox(page.folder);
+        let sides = sides(page.direction, rows.more, rows.behind);
+        let (next_page_token, previous_page_token) =
+            self.page_tokens(caller, List::Inbox(page.folder), sides, &edges);
         Ok(pb::ListInboxResponse {
-            next_page_token: self.page_token(caller, list, next, Direction::Forward, edges.last),
-            previous_page_token: self.page_token(
-                caller,
-                list,
-                previous,
-                Direction::Backward,
-                edges.first,
-            ),
+            next_page_token,
+            previous_page_token,
             threads: rows
                 .threads
                 .into_iter()
@@ -72,42 +67,39 @@ impl Messaging {
             rows.messages.reverse();
         }
         let edges = thread_edges(&rows, page);
-        let (next, previous) = sides(page.direction, rows.more, rows.behind);
         let list = List::Thread {
             thread: page.thread,
             order: page.order,
             exclude_sender: page.exclude_sender.as_ref(),
         };
+        let sides = sides(page.direction, rows.more, rows.behind);
+        let (next_page_token, previous_page_token) = self.page_tokens(caller, list, sides, &edges);
         Ok(pb::GetThreadResponse {
-            next_page_token: self.page_token(caller, list, next, Direction::Forward, edges.last),
-            previous_page_token: self.page_token(
-                caller,
-                list,
-                previous,
-                Direction::Backward,
-                edges.first,
-            ),
+            next_page_token,
+            previous_page_token,
             view: Some(rows.view.into()),
             messages: rows.messages.into_iter().map(Into::into).collect(),
             resume_token: self.tokens.resume_token(&caller.tenant, rows.head),
         })
     }
 
-    /// A token for what lies beyond an edge of a page; empty where nothing does.
-    fn page_token(
+    /// The tokens for what follows a page and for what precedes it; empty where nothing does.
+    fn page_tokens(
         &self,
         caller: &Caller,
         list: List<'_>,
-        beyond: bool,
-        direction: Direction,
-        from: i64,
-    ) -> String {
-        if beyond {
+        (follows, precedes): (bool, bool),
+        edges: &Edges,
+    ) -> (String, String) {
+        let token = |beyond: bool, direction, from| {
             let start = PageStart { direction, from };
-            self.tokens.page_token(caller, list, start)
-        } else {
-            String::new()
-        }
+            let token = beyond.then(|| self.tokens.page_token(caller, list, start));
+            token.unwrap_or_default()
+        };
+        (
+            token(follows, Direction::Forward, edges.last),
+            token(precedes, Direction::Backward, edges.first),
+        )
     }
 }
 

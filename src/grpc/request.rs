@@ -1,7 +1,7 @@
 //! From protobuf to commands and queries: parsed once, every broken field reported at once.
 
 use super::{
-    auth::Identity,
+    auth::{Identity, Scopes},
     pb,
     status::{Failure, Violation},
     token::{List, PageStart, TokenKey},
@@ -338,7 +338,7 @@ pub(super) fn watch(
     let caller = &identity.caller;
     let scope = pb::WatchScope::try_from(request.scope).ok();
     if scope == Some(pb::WatchScope::AllUsers) {
-        identity.require(super::Scopes::WATCH_ALL)?;
+        require(identity, Scopes::WATCH_ALL)?;
     }
 
     let mut check = Check::default();
@@ -369,6 +369,15 @@ pub(super) fn watch(
         Some((watch, from))
     })();
     check.finish(parsed)
+}
+
+/// The scope comes before the request's form.
+fn require(identity: &Identity, scope: &'static str) -> Result<(), Failure> {
+    if identity.scopes.contains(scope) {
+        Ok(())
+    } else {
+        Err(Failure::ScopeMissing(scope))
+    }
 }
 
 fn kinds(check: &mut Check, numbers: &[i32]) -> EventKinds {

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    Event, Mailbox, Message, MessageId, MessageView, Participant, PastRequest, RequestId, Revision,
-    Thread, ThreadId, ThreadState, ThreadSummary, ThreadView, Time, User, UserId, UserRecord,
+    Event, Mailbox, Message, MessageId, MessageView, Participant, PastRequest, Refusal, RequestId,
+    Revision, Thread, ThreadId, ThreadState, ThreadSummary, ThreadView, Time, User, UserId,
+    UserRecord,
 };
 
 /// The rows that a batch of commands touches, as the store holds them.
@@ -127,18 +128,17 @@ impl State {
         }
     }
 
-    /// A thread and the caller's place in its list of participants; none for an outsider.
+    /// A thread and the caller's place in its list of participants; to an outsider there is none.
     pub(super) fn participation(
         &self,
         thread: ThreadId,
         caller: &UserId,
-    ) -> Option<(&ThreadState, usize)> {
-        let state = self.rows.threads.get(&thread)?;
-        let index = state
-            .participants
-            .iter()
-            .position(|participant| participant.user == *caller)?;
-        Some((state, index))
+    ) -> Result<(&ThreadState, usize), Refusal> {
+        let state = self.rows.threads.get(&thread);
+        let state = state.ok_or(Refusal::ThreadNotFound(thread))?;
+        let mut participants = state.participants.iter();
+        let index = participants.position(|participant| participant.user == *caller);
+        Ok((state, index.ok_or(Refusal::ThreadNotFound(thread))?))
     }
 
     /// Changes a participant's row and, with it, that user's counts.

@@ -85,6 +85,23 @@ pub(crate) fn json_rows<Row: Serialize>(rows: &[Row]) -> Result<Param<'static>> 
         .map_err(Error::defect)
 }
 
+/// Binds a statement's parameters, in their order.
+macro_rules! bind {
+    ($query:expr, $params:expr) => {{
+        let mut query = $query;
+        for param in $params {
+            query = match param {
+                Param::Text(text) => query.bind(*text),
+                Param::Int(number) => query.bind(*number),
+                Param::Id(id) => query.bind(*id),
+                Param::Rows(rows) => query.bind(sqlx::types::Json(&**rows)),
+            };
+        }
+        query
+    }};
+}
+pub(super) use bind;
+
 /// Implements the calls of [`Backend`] for one of sqlx's drivers.
 ///
 /// The drivers' types share no trait that could say "binds these four and decodes a text".
@@ -95,15 +112,8 @@ macro_rules! calls {
             sql: &Arc<str>,
             params: &[Param<'_>],
         ) -> sqlx::Result<Option<String>> {
-            let mut query = sqlx::query_scalar(sqlx::AssertSqlSafe(Arc::clone(sql)));
-            for param in params {
-                query = match param {
-                    Param::Text(text) => query.bind(*text),
-                    Param::Int(number) => query.bind(*number),
-                    Param::Id(id) => query.bind(*id),
-                    Param::Rows(rows) => query.bind(sqlx::types::Json(&**rows)),
-                };
-            }
+            let sql = sqlx::AssertSqlSafe(Arc::clone(sql));
+            let query = $crate::store::sql::backend::bind!(sqlx::query_scalar(sql), params);
             let found: Option<Option<String>> = query.fetch_optional(connection).await?;
             Ok(found.flatten())
         }
@@ -113,15 +123,8 @@ macro_rules! calls {
             sql: &Arc<str>,
             params: &[Param<'_>],
         ) -> sqlx::Result<u64> {
-            let mut query = sqlx::query(sqlx::AssertSqlSafe(Arc::clone(sql)));
-            for param in params {
-                query = match param {
-                    Param::Text(text) => query.bind(*text),
-                    Param::Int(number) => query.bind(*number),
-                    Param::Id(id) => query.bind(*id),
-                    Param::Rows(rows) => query.bind(sqlx::types::Json(&**rows)),
-                };
-            }
+            let sql = sqlx::AssertSqlSafe(Arc::clone(sql));
+            let query = $crate::store::sql::backend::bind!(sqlx::query(sql), params);
             Ok(query.execute(connection).await?.rows_affected())
         }
     };

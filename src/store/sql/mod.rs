@@ -19,6 +19,7 @@ mod rows;
 #[cfg(test)]
 mod rules;
 mod save;
+mod shared;
 pub(super) mod sqlite;
 mod statements;
 mod store;

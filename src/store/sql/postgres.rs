@@ -13,7 +13,7 @@ use tokio::sync::Mutex;
 use super::{
     Backend, Param,
     backend::{ReadPermit, calls},
-    store::Pools,
+    shared::Pools,
 };
 use crate::{
     model::TenantId,

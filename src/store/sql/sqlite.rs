@@ -17,7 +17,7 @@ use tokio::sync::RwLock;
 use super::{
     Backend, Param,
     backend::{ReadPermit, calls},
-    store::Pools,
+    shared::Pools,
 };
 use crate::{
     model::TenantId,

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::{Pool, Transaction as SqlxTransaction};
+use sqlx::Pool;
 
 use super::{
     Backend, Param, Statements, json_rows,
     reads::{self, LOG_PAGE_ROWS},
     rows::{HeadRow, head, parse},
+    shared::{Pools, Shared},
     transaction::SqlTransaction,
 };
 use crate::{
@@ -25,43 +26,16 @@ pub(crate) struct SqlStore<DB: Backend> {
     secret: [u8; 32],
 }
 
-/// What the store and its transactions share.
-pub(crate) struct Shared<DB: Backend> {
-    pub(super) statements: Statements,
-    /// Connections of their own for each use, so that none starves another.
-    writers: Pool<DB>,
-    readers: Pool<DB>,
-    feed: Pool<DB>,
-    pub(super) extras: DB::Extras,
-}
-
-/// The connections of a store.
-pub(crate) struct Pools<DB: Backend> {
-    pub(crate) writers: Pool<DB>,
-    pub(crate) readers: Pool<DB>,
-    pub(crate) feed: Pool<DB>,
-}
-
-impl<DB: Backend> Shared<DB> {
-    pub(super) async fn commit(&self, transaction: SqlxTransaction<'static, DB>) -> Result<()> {
-        transaction.commit().await.map_err(DB::classify)?;
-        DB::committed(&self.extras, &self.writers).await;
-        Ok(())
-    }
-}
-
 impl<DB: Backend> SqlStore<DB> {
     /// A store over a database whose tables are up to date.
     pub(crate) async fn new(pools: Pools<DB>, extras: DB::Extras) -> Result<Self> {
         let shared = Shared {
             statements: Statements::translated(DB::dialect),
-            writers: pools.writers,
-            readers: pools.readers,
-            feed: pools.feed,
+            pools,
             extras,
         };
         let secret = {
-            let mut connection = shared.readers.acquire().await.map_err(DB::classify)?;
+            let mut connection = shared.pools.readers.acquire().await.map_err(DB::classify)?;
             DB::fetch(&mut connection, &shared.statements.secret, &[])
                 .await
                 .map_err(DB::classify)?
@@ -112,7 +86,7 @@ where
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        let begun = self.shared.writers.begin_with(DB::BEGIN).await;
+        let begun = self.shared.pools.writers.begin_with(DB::BEGIN).await;
         let transaction = begun.map_err(DB::classify)?;
         Ok(Box::new(SqlTransaction::new(
             Arc::clone(&self.shared),
@@ -159,14 +133,18 @@ where
             Folder::Deleted => params.push(Param::Int(3)),
             _ => {}
         }
-        let json = self.answer(&self.shared.readers, sql, &params).await?;
+        let json = self
+            .answer(&self.shared.pools.readers, sql, &params)
+            .await?;
         reads::inbox(&json, page)
     }
 
     async fn summary(&self, tenant: &TenantId, user: &UserId) -> Result<Summary> {
         let params = [Param::Text(tenant.as_str()), Param::Text(user.as_str())];
         let sql = &self.shared.statements.summary;
-        let json = self.answer(&self.shared.readers, sql, &params).await?;
+        let json = self
+            .answer(&self.shared.pools.readers, sql, &params)
+            .await?;
         reads::summary(&json, user)
     }
 
@@ -198,7 +176,9 @@ where
         if let Some(sender) = &page.exclude_sender {
             params.push(Param::Text(sender.as_str()));
         }
-        let json = self.answer(&self.shared.readers, sql, &params).await?;
+        let json = self
+            .answer(&self.shared.pools.readers, sql, &params)
+            .await?;
         reads::thread(&json, page)
     }
 
@@ -214,12 +194,12 @@ where
         let found = match participant {
             None => {
                 let params = [tenant, thread];
-                self.read(&self.shared.readers, &statements.has_thread, &params)
+                self.read(&self.shared.pools.readers, &statements.has_thread, &params)
                     .await?
             }
             Some(user) => {
                 let params = [tenant, Param::Text(user.as_str()), thread];
-                self.read(&self.shared.readers, &statements.takes_part, &params)
+                self.read(&self.shared.pools.readers, &statements.takes_part, &params)
                     .await?
             }
         };
@@ -234,7 +214,7 @@ where
     ) -> Result<bool> {
         let params = [Param::Text(tenant.as_str()), Param::Int(from.number)];
         let sql = &self.shared.statements.log_point;
-        let json = self.answer(&self.shared.feed, sql, &params).await?;
+        let json = self.answer(&self.shared.pools.feed, sql, &params).await?;
         reads::goes_on(&json, from, oldest)
     }
 
@@ -255,7 +235,7 @@ where
             Param::Int(after.number),
             Param::Int(i64::try_from(LOG_PAGE_ROWS).unwrap_or(i64::MAX)),
         ];
-        let json = self.answer(&self.shared.feed, sql, &params).await?;
+        let json = self.answer(&self.shared.pools.feed, sql, &params).await?;
         reads::log(&json, after)
     }
 
@@ -263,7 +243,7 @@ where
         let rows: Vec<_> = tenants.iter().map(|tenant| (tenant,)).collect();
         let params = [json_rows(&rows)?];
         let sql = &self.shared.statements.log_heads;
-        let json = self.answer(&self.shared.feed, sql, &params).await?;
+        let json = self.answer(&self.shared.pools.feed, sql, &params).await?;
         let found: Option<Vec<(TenantId, Option<HeadRow>)>> = parse(&json)?;
         let found = found.unwrap_or_default();
         Ok(found
@@ -278,13 +258,13 @@ where
             Param::Int(expiry.requests_before.0),
         ];
         let sql = &self.shared.statements.tenants_to_expire;
-        let json = self.answer(&self.shared.feed, sql, &params).await?;
+        let json = self.answer(&self.shared.pools.feed, sql, &params).await?;
         let found: Option<Vec<TenantId>> = parse(&json)?;
         Ok(found.unwrap_or_default())
     }
 
     async fn announce(&self, tenants: &[TenantId]) -> Result<()> {
-        DB::announce(&self.shared.extras, &self.shared.feed, tenants)
+        DB::announce(&self.shared.extras, &self.shared.pools.feed, tenants)
             .await
             .map_err(DB::classify)
     }
@@ -296,7 +276,8 @@ where
     async fn close(&self) {
         let shared = &self.shared;
         // The writers last: on SQLite the last connection takes the write-ahead log in.
-        for pool in [&shared.readers, &shared.feed, &shared.writers] {
+        let pools = &shared.pools;
+        for pool in [&pools.readers, &pools.feed, &pools.writers] {
             pool.close().await;
         }
         DB::closed(&shared.extras);

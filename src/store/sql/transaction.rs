@@ -10,7 +10,7 @@ use super::{
     numbers::UserNumbers,
     rows::parse,
     save::{self, Rows},
-    store::Shared,
+    shared::Shared,
 };
 use crate::{
     model::{Changes, Loaded, LogPosition, Needs, TenantId, UserRecord},

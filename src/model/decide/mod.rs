@@ -1,11 +1,14 @@
 //! What each command does: the rules, one function a command.
 //!
-//! A refusal changes nothing, except that its caller is known from then on.
+//! Here are those that write messages; those that only change what one participant sees are in
+//! [`filing`]. A refusal changes nothing, except that its caller is known from then on.
+
+mod filing;
 
 use super::{
-    Command, Edit, Event, EventId, EventKind, Ids, LastMessage, MarkRead, Message, MessageId,
-    MessageView, Participant, PastRequest, Placement, Refusal, Reply, RequestKey, Revision, Send,
-    State, Thread, ThreadId, ThreadState, ThreadView, Time, UserId, snippet,
+    Command, Edit, Event, EventId, EventKind, Ids, LastMessage, Message, MessageId, MessageView,
+    Participant, PastRequest, Placement, Refusal, Reply, RequestKey, Revision, Send, State, Thread,
+    ThreadId, ThreadState, ThreadView, Time, UserId, snippet,
 };
 
 /// What the deployment has settled.
@@ -116,9 +119,7 @@ impl State {
         if let Some(earlier) = self.earlier_result(&reply.caller, reply.request.as_ref())? {
             return Ok(earlier);
         }
-        let (state, replier) = self
-            .participation(reply.thread, &reply.caller)
-            .ok_or(Refusal::ThreadNotFound(reply.thread))?;
+        let (state, replier) = self.participation(reply.thread, &reply.caller)?;
         let message = Message {
             id: MessageId(context.ids.next()),
             thread: reply.thread,
@@ -161,7 +162,7 @@ impl State {
         let message = message.ok_or(Refusal::MessageNotFound(edit.message))?;
         let (state, _) = self
             .participation(message.thread, &edit.caller)
-            .ok_or(Refusal::MessageNotFound(edit.message))?;
+            .map_err(|_| Refusal::MessageNotFound(edit.message))?;
         if message.sender != edit.caller {
             return Err(Refusal::NotTheSender);
         }
@@ -206,100 +207,6 @@ impl State {
         Ok(Outcome::Edited(Box::new(answer)))
     }
 
-    fn mark_read(&mut self, mark: &MarkRead, context: &Context<'_>) -> Result<Outcome, Refusal> {
-        let (state, index) = self
-            .participation(mark.thread, &mark.caller)
-            .ok_or(Refusal::ThreadNotFound(mark.thread))?;
-        let participant = &state.participants[index];
-        let newest = state.thread.message_count;
-        let number = mark
-            .up_to_number
-            .map_or(newest, |number| number.min(newest));
-        if number <= participant.read_number {
-            return self.viewed(mark.thread, &mark.caller);
-        }
-        let unread_count = if number == newest {
-            0
-        } else {
-            // The messages after the mark, less one's own among them.
-            let sent = self.sent_up_to(&mark.caller, mark.thread, number);
-            (newest - number) - (participant.sent_count - sent)
-        };
-        self.change_view(mark.thread, index, context, |participant| {
-            participant.read_number = number;
-            participant.unread_count = unread_count;
-        })
-    }
-
-    fn mark_unread(
-        &mut self,
-        caller: &UserId,
-        thread: ThreadId,
-        context: &Context<'_>,
-    ) -> Result<Outcome, Refusal> {
-        let (state, index) = self
-            .participation(thread, caller)
-            .ok_or(Refusal::ThreadNotFound(thread))?;
-        let newest_of_others = state
-            .participants
-            .iter()
-            .filter(|participant| participant.user != *caller)
-            .map(|participant| participant.last_sent_number)
-            .max()
-            .unwrap_or(0);
-        if state.participants[index].is_unread() || newest_of_others == 0 {
-            return self.viewed(thread, caller);
-        }
-        self.change_view(thread, index, context, |participant| {
-            participant.read_number = newest_of_others - 1;
-            participant.unread_count = 1;
-        })
-    }
-
-    fn delete(
-        &mut self,
-        caller: &UserId,
-        thread: ThreadId,
-        context: &Context<'_>,
-    ) -> Result<Outcome, Refusal> {
-        let (state, index) = self
-            .participation(thread, caller)
-            .ok_or(Refusal::ThreadNotFound(thread))?;
-        if state.participants[index].placement == Placement::Deleted {
-            return self.viewed(thread, caller);
-        }
-        self.change_view(thread, index, context, |participant| {
-            participant.place_in(Placement::Deleted, context.now);
-        })
-    }
-
-    fn restore(
-        &mut self,
-        caller: &UserId,
-        thread: ThreadId,
-        context: &Context<'_>,
-    ) -> Result<Outcome, Refusal> {
-        let (state, index) = self
-            .participation(thread, caller)
-            .ok_or(Refusal::ThreadNotFound(thread))?;
-        let participant = &state.participants[index];
-        if participant.placement != Placement::Deleted {
-            return self.viewed(thread, caller);
-        }
-        let waits_for_an_answer = state.participants.len() > 1
-            && state.thread.message_count == 1
-            && participant.has_sent()
-            && !context.policy.show_started_threads;
-        let placement = if waits_for_an_answer {
-            Placement::Started
-        } else {
-            Placement::Inbox
-        };
-        self.change_view(thread, index, context, |participant| {
-            participant.place_in(placement, context.now);
-        })
-    }
-
     /// What an earlier request of the same id made; none where there was none.
     fn earlier_result(
         &self,
@@ -317,9 +224,7 @@ impl State {
         }
         let message = self.rows.messages.get(&earlier.message);
         let message = message.ok_or(Refusal::MessageNotFound(earlier.message))?;
-        let (state, index) = self
-            .participation(message.thread, caller)
-            .ok_or(Refusal::ThreadNotFound(message.thread))?;
+        let (state, index) = self.participation(message.thread, caller)?;
         Ok(Some(Outcome::Sent(Box::new((
             self.message_view(message),
             self.view(state, index),
@@ -374,37 +279,6 @@ impl State {
         }
     }
 
-    /// Changes what one participant sees, tells that participant's watchers, and answers.
-    fn change_view(
-        &mut self,
-        thread: ThreadId,
-        index: usize,
-        context: &Context<'_>,
-        change: impl FnOnce(&mut Participant),
-    ) -> Result<Outcome, Refusal> {
-        self.change_participant(thread, index, change);
-        let viewer = self.rows.threads[&thread].participants[index].user.clone();
-        self.changed.events.push(Event {
-            position: self.next_position(),
-            id: EventId(context.ids.next()),
-            kind: EventKind::ThreadChanged,
-            time: context.now,
-            thread,
-            message: None,
-            actor: viewer.clone(),
-            request_id: None,
-            audience: vec![viewer.clone()],
-        });
-        self.viewed(thread, &viewer)
-    }
-
-    fn viewed(&self, thread: ThreadId, caller: &UserId) -> Result<Outcome, Refusal> {
-        let (state, index) = self
-            .participation(thread, caller)
-            .ok_or(Refusal::ThreadNotFound(thread))?;
-        Ok(Outcome::Viewed(Box::new(self.view(state, index))))
-    }
-
     /// Writes the event of a message that was sent or edited.
     fn tell_participants(
         &mut self,
@@ -431,18 +305,9 @@ impl State {
         });
     }
 
-    fn next_position(&self) -> i64 {
+    pub(super) fn next_position(&self) -> i64 {
         let written = self.changed.events.last();
         written.map_or(self.rows.newest_position, |event| event.position) + 1
-    }
-}
-
-impl Participant {
-    fn place_in(&mut self, placement: Placement, now: Time) {
-        if self.placement != placement {
-            self.placement = placement;
-            self.placement_time = now;
-        }
     }
 }
 

@@ -1,0 +1,32 @@
+//! What is no longer kept.
+
+/// Whether the log holds an event (`$3`) at a position (`$2`).
+pub(super) const HOLDS_EVENT: &str =
+    "SELECT tenant FROM events WHERE tenant = $1 AND position = $2 AND id = $3";
+
+/// The first position to keep, among the `$3` oldest: the last event older than `$2`.
+pub(super) const FIRST_KEPT: &str = "WITH oldest AS MATERIALIZED (SELECT position, time FROM events
+            WHERE tenant = $1 ORDER BY position LIMIT $3)
+        SELECT CAST(json_array(coalesce(
+            (SELECT min(position) - 1 FROM oldest WHERE time >= $2),
+            (SELECT max(position) FROM oldest)), (SELECT min(position) FROM oldest)) AS text)";
+
+/// Removes events before a position.
+pub(super) const EXPIRE_EVENTS: &str = "DELETE FROM events WHERE tenant = $1 AND position < $2";
+
+/// Removes who was told of events before a position.
+pub(super) const EXPIRE_AUDIENCE: &str = "DELETE FROM audience WHERE tenant = $1 AND position < $2";
+
+/// Removes request ids older than `$2`, at most `$3`.
+pub(super) const EXPIRE_REQUESTS: &str =
+    "DELETE FROM requests WHERE tenant = $1 AND (user_number, request_id) IN (
+            SELECT user_number, request_id FROM requests WHERE tenant = $1 AND time < $2
+            ORDER BY time LIMIT $3)";
+
+/// The tenants that hold events older than `$1` (more than the one that is kept), or request
+/// ids older than `$2`.
+pub(super) const TENANTS_TO_EXPIRE: &str =
+    "SELECT CAST(json_group_array(h.tenant) AS text) FROM log_heads h
+        WHERE (SELECT e.time FROM events e WHERE e.tenant = h.tenant
+            ORDER BY e.position LIMIT 1 OFFSET 1) < $1
+        OR EXISTS (SELECT 1 FROM requests r WHERE r.tenant = h.tenant AND r.time < $2)";

@@ -1,0 +1,86 @@
+//! The log: what follows a position, for one user or for everybody.
+
+/// How many bytes of content a page of the log holds at most, before the last event.
+macro_rules! log_page_bytes {
+    () => {
+        "1048576"
+    };
+}
+
+/// A page of the log: `$2` the reader, `$3` the position to read after, `$4` how many rows.
+macro_rules! log_page {
+    ($scanned:expr) => {
+        concat!(
+            "WITH ",
+            me!(),
+            ", scanned AS MATERIALIZED (SELECT s.*, sum(s.bytes) OVER (ORDER BY s.position)
+                    - s.bytes AS bytes_before
+                FROM (",
+            $scanned,
+            " LIMIT $4) AS s),
+            page AS MATERIALIZED (SELECT * FROM scanned WHERE bytes_before < ",
+            log_page_bytes!(),
+            ")
+            SELECT CAST(json_array(
+                (SELECT hex(e.id) FROM events e WHERE e.tenant = $1 AND e.position = $3),
+                (SELECT e.position FROM events e WHERE e.tenant = $1
+                    ORDER BY e.position LIMIT 1),",
+            head!(),
+            ",
+                (SELECT count(*) FROM scanned),
+                (SELECT json_group_array(json_array(e.position, hex(e.id), e.kind, e.time,
+                    hex(e.thread), hex(e.request_id),
+                    (SELECT u.id FROM users u WHERE u.tenant = $1 AND u.number = e.actor),
+                    (SELECT json_group_array(u.id) FROM audience a CROSS JOIN users u
+                        WHERE a.tenant = $1 AND a.position = e.position
+                        AND u.tenant = $1 AND u.number = a.user_number),
+                    (SELECT ",
+            message!("m.content"),
+            " FROM messages m WHERE m.tenant = $1 AND m.id = e.message),
+                    CASE WHEN e.kind = 3 THEN (SELECT ",
+            view!(),
+            " FROM participants p WHERE p.tenant = $1 AND p.thread = e.thread
+                        AND p.user_number = e.actor) END
+                    ) ORDER BY e.position) FROM page e),
+                (SELECT json_group_array((SELECT ",
+            thread!(),
+            " FROM threads t WHERE t.tenant = $1 AND t.id = w.id))
+                    FROM (SELECT DISTINCT e.thread AS id FROM page e WHERE e.kind <> 3) AS w)
+            ) AS text)"
+        )
+    };
+}
+
+/// What a page of the log needs of an event.
+macro_rules! scanned {
+    () => {
+        "SELECT e.*, coalesce((SELECT octet_length(m.content) FROM messages m
+                    WHERE m.tenant = $1 AND m.id = e.message), 0) AS bytes "
+    };
+}
+
+/// A point of the log: the event there, the oldest position, when the next event was written.
+pub(super) const LOG_POINT: &str = "SELECT CAST(json_array(
+            (SELECT hex(e.id) FROM events e WHERE e.tenant = $1 AND e.position = $2),
+            (SELECT e.position FROM events e WHERE e.tenant = $1 ORDER BY e.position LIMIT 1),
+            (SELECT e.time FROM events e WHERE e.tenant = $1 AND e.position = $2 + 1)) AS text)";
+
+/// The log, for one user.
+pub(super) const LOG_OF_USER: &str = log_page!(concat!(
+    scanned!(),
+    "FROM audience a CROSS JOIN events e
+        WHERE a.tenant = $1 AND a.user_number = (SELECT number FROM me) AND a.position > $3
+        AND e.tenant = $1 AND e.position = a.position ORDER BY a.position"
+));
+/// The log, for whoever may see everything.
+pub(super) const LOG_OF_EVERYONE: &str = log_page!(concat!(
+    scanned!(),
+    "FROM events e
+        WHERE e.tenant = $1 AND e.position > $3 ORDER BY e.position"
+));
+
+/// Where the logs of several tenants (`$1`) end.
+pub(super) const LOG_HEADS: &str = "SELECT CAST(json_group_array(json_array(h.tenant,
+            (SELECT json_array(e.position, hex(e.id)) FROM events e WHERE e.tenant = h.tenant
+                ORDER BY e.position DESC LIMIT 1))) AS text)
+        FROM rows_of($1) AS r CROSS JOIN log_heads h WHERE h.tenant = r.value->>0";

@@ -1,0 +1,127 @@
+//! The statements, each written once, in SQLite's dialect.
+//!
+//! The rules that they keep, tests hold: every table in every statement, inside subqueries too,
+//! carries `tenant = $1`; a set-based INSERT takes the tenant from the head row, and is one
+//! INSERT a statement, so that a distributed Postgres runs it where the tenant lies; ids, times
+//! and chance are parameters; every walk goes along an index and ends at a LIMIT.
+//!
+//! What is spelt for [`Backend::dialect`](super::Backend::dialect) to translate: `json_array(`,
+//! `json_group_array(`, `rows_of(` (a parameter's rows, the column is `value`), `elements_of(` (a
+//! JSON array's elements), `unhex(` (text to id), `hex(` (id to text), ` FOR UPDATE`.
+//!
+//! `CROSS JOIN` says the order of a join, which SQLite keeps: from the few to the indexed.
+
+#[macro_use]
+mod pieces;
+
+mod housekeeping;
+mod inbox;
+mod log;
+mod thread;
+mod users;
+mod writing;
+
+use std::sync::Arc;
+
+macro_rules! statements {
+    ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
+        /// The statements, in one database's dialect.
+        pub(crate) struct Statements {
+            $($(#[$doc])* pub(in crate::store::sql) $name: Arc<str>,)*
+        }
+
+        impl Statements {
+            /// The statements as a database wants them.
+            pub(crate) fn translated(dialect: impl Fn(&str) -> String) -> Self {
+                Self { $($name: dialect($sql).into(),)* }
+            }
+
+            /// All of them with their names, for the tests that hold the rules.
+            #[cfg(test)]
+            pub(crate) fn all(&self) -> Vec<(&'static str, &Arc<str>)> {
+                vec![$((stringify!($name), &self.$name),)*]
+            }
+        }
+    };
+}
+
+statements! {
+    /// The deployment's secret.
+    secret = users::SECRET;
+    /// A user's counts.
+    summary = users::SUMMARY;
+    /// Whether a thread exists.
+    has_thread = users::HAS_THREAD;
+    /// Whether a user (`$2`) takes part in a thread (`$3`).
+    takes_part = users::TAKES_PART;
+    /// The threads of one placement (`$6`).
+    inbox_placed = inbox::INBOX_PLACED;
+    /// The same, backwards.
+    inbox_placed_backward = inbox::INBOX_PLACED_BACKWARD;
+    /// The inbox's unread.
+    inbox_unread = inbox::INBOX_UNREAD;
+    /// The same, backwards.
+    inbox_unread_backward = inbox::INBOX_UNREAD_BACKWARD;
+    /// Threads in which the caller has sent something.
+    inbox_sent = inbox::INBOX_SENT;
+    /// The same, backwards.
+    inbox_sent_backward = inbox::INBOX_SENT_BACKWARD;
+    /// Everything.
+    inbox_all = inbox::INBOX_ALL;
+    /// The same, backwards.
+    inbox_all_backward = inbox::INBOX_ALL_BACKWARD;
+    /// A thread's messages upwards from a number.
+    thread_ascending = thread::THREAD_ASCENDING;
+    /// A thread's messages downwards from a number.
+    thread_descending = thread::THREAD_DESCENDING;
+    /// The same upwards, without those of one sender.
+    thread_ascending_of_others = thread::THREAD_ASCENDING_OF_OTHERS;
+    /// The same downwards, without those of one sender.
+    thread_descending_of_others = thread::THREAD_DESCENDING_OF_OTHERS;
+    /// A point of the log: the event there, the oldest position, when the next event was written.
+    log_point = log::LOG_POINT;
+    /// The log, for one user.
+    log_of_user = log::LOG_OF_USER;
+    /// The log, for whoever may see everything.
+    log_of_everyone = log::LOG_OF_EVERYONE;
+    /// Where the logs of several tenants (`$1`) end.
+    log_heads = log::LOG_HEADS;
+    /// Waits for a tenant's turn; no row: the tenant has no head yet.
+    take_turn = writing::TAKE_TURN;
+    /// Makes a tenant's head.
+    create_head = writing::CREATE_HEAD;
+    /// What a batch touches: `$2` users, `$3` threads, `$4` messages, `$5` requests (user, id),
+    /// `$6` marks (user, thread, number).
+    load = writing::LOAD;
+    /// New users, and users newly known.
+    save_users = writing::SAVE_USERS;
+    /// New threads, and what changes in one.
+    save_threads = writing::SAVE_THREADS;
+    /// New participants, and what changes in one.
+    save_participants = writing::SAVE_PARTICIPANTS;
+    /// New messages, and what an edit changes in one.
+    save_messages = writing::SAVE_MESSAGES;
+    /// Former contents.
+    save_revisions = writing::SAVE_REVISIONS;
+    /// Requests carried out.
+    save_requests = writing::SAVE_REQUESTS;
+    /// Counts.
+    save_mailboxes = writing::SAVE_MAILBOXES;
+    /// Events.
+    save_events = writing::SAVE_EVENTS;
+    /// Who is told.
+    save_audience = writing::SAVE_AUDIENCE;
+    /// Whether the log holds an event (`$3`) at a position (`$2`).
+    holds_event = housekeeping::HOLDS_EVENT;
+    /// The first position to keep, among the `$3` oldest: the last event older than `$2`.
+    first_kept = housekeeping::FIRST_KEPT;
+    /// Removes events before a position.
+    expire_events = housekeeping::EXPIRE_EVENTS;
+    /// Removes who was told of events before a position.
+    expire_audience = housekeeping::EXPIRE_AUDIENCE;
+    /// Removes request ids older than `$2`, at most `$3`.
+    expire_requests = housekeeping::EXPIRE_REQUESTS;
+    /// The tenants that hold events older than `$1` (more than the one that is kept), or request
+    /// ids older than `$2`.
+    tenants_to_expire = housekeeping::TENANTS_TO_EXPIRE;
+}

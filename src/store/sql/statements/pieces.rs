@@ -1,0 +1,81 @@
+//! The pieces that statements are put together from.
+
+/// The user of this number, as others see them.
+macro_rules! user {
+    ($number:expr) => {
+        concat!(
+            "(SELECT json_array(u.id, json_array(u.first_name, u.last_name, u.email)) ",
+            "FROM users u WHERE u.tenant = $1 AND u.number = ",
+            $number,
+            ")"
+        )
+    };
+}
+
+/// The newest position of the log.
+macro_rules! head {
+    () => {
+        "(SELECT json_array(e.position, hex(e.id)) FROM events e WHERE e.tenant = $1
+            ORDER BY e.position DESC LIMIT 1)"
+    };
+}
+
+/// The counts of the user in `me`.
+macro_rules! mailbox {
+    () => {
+        "(SELECT json_array(b.inbox, b.unread, b.sent, b.deleted, b.total, b.unread_messages)
+            FROM mailboxes b WHERE b.tenant = $1 AND b.user_number = (SELECT number FROM me))"
+    };
+}
+
+/// The caller's number, the first of a statement's WITH.
+macro_rules! me {
+    () => {
+        "me AS MATERIALIZED (SELECT number FROM users WHERE tenant = $1 AND id = $2)"
+    };
+}
+
+/// The thread `t` as all see it.
+macro_rules! thread {
+    () => {
+        concat!(
+            "json_array(hex(t.id), t.subject, t.create_time, t.update_time, t.message_count,
+                (SELECT json_group_array(",
+            user!("o.user_number"),
+            " ORDER BY o.place) FROM participants o WHERE o.tenant = $1 AND o.thread = t.id))"
+        )
+    };
+}
+
+/// The thread of the participant `p`, as that participant sees it.
+///
+/// What belongs to a row is looked up by subqueries that answer with one value, and not joined:
+/// a planner that is free to choose takes a thread's messages for few, and one day reads them all.
+macro_rules! view {
+    () => {
+        concat!(
+            "(SELECT json_array(",
+            thread!(),
+            ", p.placement, p.read_number, p.unread_count, t.create_time,
+                (SELECT json_array(l.send_time, ",
+            user!("l.sender"),
+            ", substr(l.content, 1, 200)) FROM messages l
+                    WHERE l.tenant = $1 AND l.thread = t.id AND l.number = t.message_count),
+                CASE WHEN t.starter = p.user_number THEN 1 ELSE 0 END)
+            FROM threads t WHERE t.tenant = $1 AND t.id = p.thread)"
+        )
+    };
+}
+
+/// The message `m` as its readers see it, with this for its content.
+macro_rules! message {
+    ($content:expr) => {
+        concat!(
+            "json_array(hex(m.id), hex(m.thread), m.number, ",
+            user!("m.sender"),
+            ", ",
+            $content,
+            ", m.send_time, m.edit_time, m.revision)"
+        )
+    };
+}
