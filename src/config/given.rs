@@ -1,0 +1,103 @@
+//! The settings as they are given: by a flag, a variable or the file, in that precedence.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use clap::parser::ValueSource;
+
+use super::SettingError;
+
+/// The file that is read where none is named, if it is there.
+const DEFAULT_FILE: &str = "letterbox.toml";
+
+/// Values as they were written, each with where.
+pub(super) struct Given(BTreeMap<String, (String, String)>);
+
+/// The names of all settings, as flags and in the file.
+const NAMES: &[&str] = &[
+    "listen",
+    "database-url",
+    "auth",
+    "trust-network",
+    "require-tenant",
+    "known-users-only",
+    "show-started-threads",
+    "heartbeat-interval",
+    "watch-stall-timeout",
+    "event-retention",
+    "drain-timeout",
+    "log",
+    "log-format",
+];
+
+impl Given {
+    pub(super) fn collect(
+        matches: &clap::ArgMatches,
+        config: Option<&str>,
+    ) -> Result<Self, SettingError> {
+        let file = match config {
+            Some(path) if !path.is_empty() => Some(PathBuf::from(path)),
+            _ => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
+        };
+        let mut given = match file {
+            Some(path) => Self::of_file(&path)?,
+            None => Self(BTreeMap::new()),
+        };
+        // A global argument's value is among the matches of the innermost subcommand.
+        let innermost = matches
+            .subcommand()
+            .map_or(matches, |(_, submatches)| submatches);
+        for name in NAMES {
+            let id = name.replace('-', "_");
+            let value = innermost.get_one::<String>(&id);
+            let variable = format!("LETTERBOX_{}", id.to_uppercase());
+            let place = match innermost.value_source(&id) {
+                Some(ValueSource::EnvVariable) => variable,
+                _ => format!("--{name}"),
+            };
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                given.0.insert((*name).to_owned(), (value.clone(), place));
+            }
+        }
+        Ok(given)
+    }
+
+    fn of_file(path: &Path) -> Result<Self, SettingError> {
+        let named = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SettingError(format!("cannot read {named}: {error}")))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            SettingError(format!("{named}: {}", error.message()))
+        })?;
+        let mut given = BTreeMap::new();
+        for (key, value) in table {
+            let name = key.replace('_', "-");
+            if !NAMES.contains(&name.as_str()) {
+                return Err(SettingError(format!("{named}: no such setting: {key}")));
+            }
+            let value = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Boolean(_) | toml::Value::Integer(_) => value.to_string(),
+                _ => return Err(SettingError(format!("{named}: {key} must be a text"))),
+            };
+            given.insert(name, (value, named.to_string()));
+        }
+        Ok(Self(given))
+    }
+
+    /// Reads one setting, where it is given.
+    pub(super) fn read<T>(
+        &self,
+        name: &str,
+        field: &mut T,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Result<(), SettingError> {
+        if let Some((value, place)) = self.0.get(name) {
+            *field = read(value)
+                .map_err(|problem| SettingError(format!("{name}: {problem} (given by {place})")))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! Settings: flags, `LETTERBOX_*` variables and a TOML file, in that precedence.
+
+mod given;
+mod options;
+mod settings;
+
+use clap::{CommandFactory, FromArgMatches};
+
+use self::{given::Given, options::Cli};
+pub use self::{
+    options::Command,
+    settings::{LogFormat, Settings},
+};
+
+/// A setting that is wrong, in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct SettingError(String);
+
+impl SettingError {
+    /// What is wrong with a setting.
+    pub(crate) fn of(name: &str, problem: &str) -> Self {
+        Self(format!("{name}: {problem}"))
+    }
+}
+
+/// What the command line, the variables and the file come to.
+pub enum Parsed {
+    /// Something to do.
+    Run(Command, Box<Settings>),
+    /// Help or version, to be printed.
+    Print(clap::Error),
+}
+
+/// Reads the command line, the variables and the file.
+pub fn parse<I, T>(arguments: I) -> Result<Parsed, SettingError>
+where
+    I: IntoIterator<Item = T>,
+    T: Into<std::ffi::OsString> + Clone,
+{
+    let matches = match Cli::command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) if !error.use_stderr() => return Ok(Parsed::Print(error)),
+        Err(error) => return Err(first_line(&error)),
+    };
+    let cli = Cli::from_arg_matches(&matches).map_err(|error| first_line(&error))?;
+    let given = Given::collect(&matches, cli.options.config.as_deref())?;
+    let settings = Settings::from_given(&given)?;
+    Ok(Parsed::Run(
+        cli.command.unwrap_or_default(),
+        Box::new(settings),
+    ))
+}
+
+/// Clap explains itself in paragraphs; a log wants a line.
+fn first_line(error: &clap::Error) -> SettingError {
+    let text = error.to_string();
+    let line = text.lines().next().unwrap_or_default();
+    SettingError(line.trim_start_matches("error: ").to_owned())
+}

@@ -1,0 +1,144 @@
+//! The command line, as it is written; `Settings` is what it means.
+
+use clap::{Args, Parser, Subcommand};
+
+/// Private threaded messaging as a gRPC service.
+///
+/// Without a subcommand it serves. Every option can also be given as a variable (`LETTERBOX_LISTEN`
+/// for --listen) and in a TOML file (listen = "…"); a flag comes before a variable, a variable
+/// before the file.
+#[derive(Debug, Parser)]
+#[command(name = "letterbox", version)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) options: Options,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve until SIGTERM or SIGINT (the default)
+    #[default]
+    Serve,
+    /// Bring the database's tables up to date, and end
+    Migrate,
+    /// Recompute every count and invariant of the stored data, report what disagrees, and end
+    ///
+    /// Ends with status 0 where everything agrees, with 1 where something does not. It only
+    /// reads, and can run beside a server.
+    Check,
+}
+
+/// The options, as they are written; [`Settings`] is what they mean.
+#[derive(Debug, Default, Args)]
+pub(super) struct Options {
+    /// A TOML file with settings [default: letterbox.toml, if it is there]
+    #[arg(long, env = "LETTERBOX_CONFIG", global = true, value_name = "FILE")]
+    pub(super) config: Option<String>,
+    /// Where to listen; port 0 takes any free one [default: 127.0.0.1:50051]
+    #[arg(long, env = "LETTERBOX_LISTEN", global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where to keep everything, `sqlite://FILE` or `postgres://…` [default: `sqlite://letterbox.db`]
+    #[arg(
+        long,
+        env = "LETTERBOX_DATABASE_URL",
+        hide_env_values = true,
+        global = true,
+        value_name = "URL"
+    )]
+    database_url: Option<String>,
+    /// How callers are told apart: trusted-header takes x-user-id, x-user-scopes and x-tenant-id
+    /// from a mesh or gateway that sets them [default: trusted-header]
+    #[arg(long, env = "LETTERBOX_AUTH", global = true, value_name = "MODE")]
+    auth: Option<String>,
+    /// Vouch for the network: trusted-header then also listens on an address that is not loopback
+    #[arg(
+        long,
+        env = "LETTERBOX_TRUST_NETWORK",
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    trust_network: Option<String>,
+    /// Refuse calls that name no tenant, instead of counting them to `default`
+    #[arg(
+        long,
+        env = "LETTERBOX_REQUIRE_TENANT",
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    require_tenant: Option<String>,
+    /// Refuse to write to users who have never made a call
+    #[arg(
+        long,
+        env = "LETTERBOX_KNOWN_USERS_ONLY",
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    known_users_only: Option<String>,
+    /// Show a thread in its starter's inbox at once, and not only after an answer
+    #[arg(
+        long,
+        env = "LETTERBOX_SHOW_STARTED_THREADS",
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    show_started_threads: Option<String>,
+    /// A watcher hears at least this often [default: 30s]
+    #[arg(
+        long,
+        env = "LETTERBOX_HEARTBEAT_INTERVAL",
+        global = true,
+        value_name = "TIME"
+    )]
+    heartbeat_interval: Option<String>,
+    /// A watcher who takes nothing for this long is cut off [default: 5m]
+    #[arg(
+        long,
+        env = "LETTERBOX_WATCH_STALL_TIMEOUT",
+        global = true,
+        value_name = "TIME"
+    )]
+    watch_stall_timeout: Option<String>,
+    /// How long events are kept, and with them the resume tokens that they are good for
+    /// [default: 7d]
+    #[arg(
+        long,
+        env = "LETTERBOX_EVENT_RETENTION",
+        global = true,
+        value_name = "TIME"
+    )]
+    event_retention: Option<String>,
+    /// How long a shutdown may take [default: 10s]
+    #[arg(
+        long,
+        env = "LETTERBOX_DRAIN_TIMEOUT",
+        global = true,
+        value_name = "TIME"
+    )]
+    drain_timeout: Option<String>,
+    /// What to log, such as warn or letterbox=debug [default: info]
+    #[arg(long, env = "LETTERBOX_LOG", global = true, value_name = "FILTER")]
+    log: Option<String>,
+    /// How to log: text, json, or auto: text to a terminal, JSON elsewhere [default: auto]
+    #[arg(
+        long,
+        env = "LETTERBOX_LOG_FORMAT",
+        global = true,
+        value_name = "FORMAT"
+    )]
+    log_format: Option<String>,
+}

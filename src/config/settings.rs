@@ -1,0 +1,154 @@
+//! What the settings mean.
+
+use std::{
+    net::{SocketAddr, ToSocketAddrs},
+    time::Duration,
+};
+
+use super::{SettingError, given::Given};
+use crate::store::Address;
+
+/// What the options mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Settings {
+    /// Where to listen; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Where everything is kept: `sqlite://FILE` or `postgres://…`.
+    pub database_url: String,
+    /// The operator vouches for the network.
+    pub trust_network: bool,
+    /// A call that names no tenant is refused.
+    pub require_tenant: bool,
+    /// Only users who have made a call can be written to.
+    pub known_users_only: bool,
+    /// A thread lies in its starter's inbox at once.
+    pub show_started_threads: bool,
+    /// A watcher hears at least this often.
+    pub heartbeat_interval: Duration,
+    /// A watcher who takes nothing for this long is cut off.
+    pub watch_stall_timeout: Duration,
+    /// How long events are kept.
+    pub event_retention: Duration,
+    /// How long a shutdown may take.
+    pub drain_timeout: Duration,
+    /// What to log.
+    pub log: String,
+    /// How to log.
+    pub log_format: LogFormat,
+}
+
+/// How to log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text to a terminal, JSON elsewhere.
+    Auto,
+    /// Lines for people.
+    Text,
+    /// An object a line.
+    Json,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 50_051)),
+            database_url: "sqlite://letterbox.db".to_owned(),
+            trust_network: false,
+            require_tenant: false,
+            known_users_only: false,
+            show_started_threads: false,
+            heartbeat_interval: Duration::from_secs(30),
+            watch_stall_timeout: Duration::from_mins(5),
+            event_retention: Duration::from_hours(7 * 24),
+            drain_timeout: Duration::from_secs(10),
+            log: "info".to_owned(),
+            log_format: LogFormat::Auto,
+        }
+    }
+}
+
+impl Settings {
+    pub(super) fn from_given(given: &Given) -> Result<Self, SettingError> {
+        let mut settings = Self::default();
+        let (mut auth, mut checked_url) = ((), ());
+        given.read("listen", &mut settings.listen, address)?;
+        given.read("database-url", &mut checked_url, |url| {
+            url.parse::<Address>().map(|_| ())
+        })?;
+        given.read("database-url", &mut settings.database_url, |url| {
+            Ok(url.to_owned())
+        })?;
+        given.read("auth", &mut auth, |mode| match mode {
+            "trusted-header" => Ok(()),
+            other => Err(format!("`{other}` is no mode: trusted-header is")),
+        })?;
+        given.read("trust-network", &mut settings.trust_network, switch)?;
+        given.read("require-tenant", &mut settings.require_tenant, switch)?;
+        given.read("known-users-only", &mut settings.known_users_only, switch)?;
+        given.read(
+            "show-started-threads",
+            &mut settings.show_started_threads,
+            switch,
+        )?;
+        given.read(
+            "heartbeat-interval",
+            &mut settings.heartbeat_interval,
+            duration,
+        )?;
+        given.read(
+            "watch-stall-timeout",
+            &mut settings.watch_stall_timeout,
+            duration,
+        )?;
+        given.read("event-retention", &mut settings.event_retention, duration)?;
+        given.read("drain-timeout", &mut settings.drain_timeout, duration)?;
+        given.read("log", &mut settings.log, |filter| Ok(filter.to_owned()))?;
+        given.read(
+            "log-format",
+            &mut settings.log_format,
+            |format| match format {
+                "auto" => Ok(LogFormat::Auto),
+                "text" => Ok(LogFormat::Text),
+                "json" => Ok(LogFormat::Json),
+                other => Err(format!("`{other}` is none of auto, text, json")),
+            },
+        )?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    /// Checks what the settings mean together.
+    pub fn check(&self) -> Result<(), SettingError> {
+        if self.listen.ip().is_loopback() || self.trust_network {
+            Ok(())
+        } else {
+            Err(SettingError(format!(
+                "listen: with auth = trusted-header, whoever reaches {} can claim to be anybody; \
+                 listen on loopback, or vouch for the network with --trust-network",
+                self.listen
+            )))
+        }
+    }
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let resolved = text.to_socket_addrs().ok().and_then(|mut all| all.next());
+    resolved.ok_or_else(|| format!("`{text}` is not an address such as 127.0.0.1:50051"))
+}
+
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "on" | "yes" | "1" => Ok(true),
+        "false" | "off" | "no" | "0" => Ok(false),
+        _ => Err(format!("`{text}` is neither true nor false")),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("must be more than nothing".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(_) => Err(format!("`{text}` is not a time such as 30s, 5m or 7d")),
+    }
+}
