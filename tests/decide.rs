@@ -144,7 +144,7 @@ impl Bench {
             };
             let answer = decided
                 .map(|outcome| words.answer(outcome))
-                .map_err(words::refusal);
+                .map_err(|refusal| words::refusal(command, refusal));
             let expected = self.tenant.act(caller, self.now, action);
             assert_eq!(answer, expected, "{caller}: {action:?}");
         }

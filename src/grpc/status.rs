@@ -23,8 +23,9 @@ const DOMAIN: &str = "letterbox";
 /// How many violations of a request are listed; more only count.
 const VIOLATIONS_LISTED: usize = 16;
 
-/// How many unknown recipients are named in the details.
-const RECIPIENTS_LISTED: usize = 12;
+/// How many bytes the names of unknown recipients take at most: they stand in the message, which is
+/// sent twice, and in the metadata.
+const NAMES_BYTES_MAX: usize = 1_100;
 
 /// A rule that a field of a request breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,22 +184,33 @@ fn refused(refusal: Refusal, message: String) -> Draft {
 }
 
 fn recipients_not_found(recipients: &[UserId]) -> Draft {
-    let listed: Vec<&str> = recipients
-        .iter()
-        .take(RECIPIENTS_LISTED)
-        .map(UserId::as_str)
-        .collect();
-    let first = listed.first().copied().unwrap_or_default();
-    let message = match recipients.len() {
-        1 => format!("no such recipient: {first}"),
-        count => format!("no such recipients: {first} and {} more", count - 1),
-    };
-    let metadata = [
-        ("recipientIds", listed.join(" ")),
-        ("recipientCount", recipients.len().to_string()),
-    ];
-    Draft::with_metadata(Code::NotFound, "RECIPIENT_NOT_FOUND", message, metadata)
-        .resource("letterbox.v1.User", first)
+    let first = recipients.first().map_or("", UserId::as_str);
+    let count = recipients.len().to_string();
+    Draft::with_metadata(
+        Code::NotFound,
+        "RECIPIENT_NOT_FOUND",
+        format!("no such recipients: {}", as_many_as_fit(recipients, ", ")),
+        [
+            ("recipientIds", as_many_as_fit(recipients, " ")),
+            ("recipientCount", count),
+        ],
+    )
+    .resource("letterbox.v1.User", first)
+}
+
+/// Names, as many as the details have room for; at least one.
+fn as_many_as_fit(users: &[UserId], separator: &str) -> String {
+    let mut text = String::new();
+    for user in users {
+        if !text.is_empty() {
+            if text.len() + separator.len() + user.as_str().len() > NAMES_BYTES_MAX {
+                break;
+            }
+            text.push_str(separator);
+        }
+        text.push_str(user.as_str());
+    }
+    text
 }
 
 fn invalid(violations: Vec<Violation>) -> Draft {

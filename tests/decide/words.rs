@@ -106,11 +106,18 @@ pub(crate) fn placement(placement: letterbox::model::Placement) -> reference::Pl
     }
 }
 
-pub(crate) fn refusal(refusal: letterbox::model::Refusal) -> reference::Refusal {
+/// The refusal of a command, which names what the command named.
+pub(crate) fn refusal(command: &Command, refusal: letterbox::model::Refusal) -> reference::Refusal {
     use letterbox::model::Refusal;
     match refusal {
-        Refusal::ThreadNotFound => reference::Refusal::ThreadNotFound,
-        Refusal::MessageNotFound => reference::Refusal::MessageNotFound,
+        Refusal::ThreadNotFound(thread) => {
+            assert_eq!(thread_of(command), Some(thread));
+            reference::Refusal::ThreadNotFound
+        }
+        Refusal::MessageNotFound(message) => {
+            assert!(matches!(command, Command::Edit(edit) if edit.message == message));
+            reference::Refusal::MessageNotFound
+        }
         Refusal::RecipientsNotFound(unknown) => {
             let unknown = unknown.iter().map(ToString::to_string).collect();
             reference::Refusal::RecipientsNotFound(unknown)
@@ -118,6 +125,17 @@ pub(crate) fn refusal(refusal: letterbox::model::Refusal) -> reference::Refusal 
         Refusal::NotTheSender => reference::Refusal::NotTheSender,
         Refusal::RevisionStale { current } => reference::Refusal::RevisionStale { current },
         Refusal::RequestIdReused => reference::Refusal::RequestIdReused,
+    }
+}
+
+fn thread_of(command: &Command) -> Option<ThreadId> {
+    match command {
+        Command::Reply(reply) => Some(reply.thread),
+        Command::MarkRead(mark) => Some(mark.thread),
+        Command::MarkUnread(_, thread)
+        | Command::Delete(_, thread)
+        | Command::Restore(_, thread) => Some(*thread),
+        Command::Meet(_) | Command::Send(_) | Command::Edit(_) => None,
     }
 }
 

@@ -202,15 +202,15 @@ fn assert_unnamed(layer: &str, crates: &[&str], words: &[&str]) {
 /// Checks that only these files, or files of these layers, name any of this.
 #[track_caller]
 fn assert_only(places: &[&str], names: &[&str]) {
-    let mut named = Vec::new();
+    let mut found = Vec::new();
     for source in sources() {
         if places.contains(&source.path.as_str()) || places.contains(&source.layer()) {
             continue;
         }
         let of_source = names.iter().filter(|name| source.names(name));
-        named.extend(of_source.map(|name| (source.path.clone(), *name)));
+        found.extend(of_source.map(|name| (source.path.clone(), *name)));
     }
-    assert!(named.is_empty(), "{named:?}");
+    assert!(found.is_empty(), "{found:?}");
 }
 
 #[rstest]

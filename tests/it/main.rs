@@ -5,6 +5,7 @@
 
 mod support;
 
+mod conversation;
 mod editing;
 mod errors;
 mod expiring;

@@ -25,7 +25,7 @@ use self::{
     watches::Standing,
 };
 use crate::{
-    reference::{Folder, PEOPLE, Policy, Reading, Tenant, Watch, Watcher},
+    reference::{Action, Folder, PEOPLE, Policy, Reading, Tenant, Watch, Watcher},
     support::*,
 };
 
@@ -33,7 +33,13 @@ use crate::{
 const RUNS: usize = 2;
 
 /// How many moves are made on each.
-const MOVES: usize = 1_200;
+const MOVES: usize = 900;
+
+/// How many messages of 64 KiB are too many to wait for a watch: a client's window takes 2 MiB.
+const FLOOD_MESSAGES: usize = 64;
+
+/// The scope of those who may watch all users.
+const WATCH_ALL: &str = "letterbox.watch-all";
 
 /// How many watches of a tenant stand at a time.
 const WATCHES_MAX: usize = 12;
@@ -80,6 +86,8 @@ async fn run(database: Database, seed: u64) {
         let next = draw.one(moves());
         bench.make(tenant, next).await;
     }
+    let now = bench.now();
+    bench.tenants[0].flood(now).await;
     let mut watches = Vec::new();
     for side in &mut bench.tenants {
         watches.extend(side.finish(&mut draw).await);
@@ -101,7 +109,6 @@ impl Draw<'_> {
 struct Bench {
     clock: Arc<ManualClock>,
     tenants: [Side; 2],
-    _server: TestServer,
 }
 
 impl Bench {
@@ -116,15 +123,18 @@ impl Bench {
             })
             .start(database)
             .await;
+        let server = Arc::new(server);
+        let same = Arc::clone(&server);
         let tenants = [
-            Side::start(policy, |user| server.client(user)).await,
-            Side::start(policy, |user| server.client(user).in_tenant("shop")).await,
+            Side::start(policy, move |user| server.client(user)).await,
+            Side::start(policy, move |user| same.client(user).in_tenant("shop")).await,
         ];
-        Self {
-            clock,
-            tenants,
-            _server: server,
-        }
+        Self { clock, tenants }
+    }
+
+    /// What the clock shows.
+    fn now(&self) -> i64 {
+        words::time(self.clock.timestamp()).expect("a time")
     }
 
     async fn make(&mut self, tenant: usize, next: Move) {
@@ -139,7 +149,7 @@ impl Bench {
                 self.tenants[1 - tenant].refuse(&token).await;
             }
             _ => {
-                let now = words::time(self.clock.timestamp()).expect("a time");
+                let now = self.now();
                 self.tenants[tenant].make(next, now).await;
             }
         }
@@ -152,19 +162,26 @@ struct Side {
     watches: VecDeque<(Client, Standing)>,
     /// A caller who may watch all users.
     notifier: Client,
+    /// Connects a user. Each watch has a connection of its own: what waits in one that is not
+    /// read would hold up the calls beside it.
+    connect: Box<dyn Fn(&str) -> Client + Send + Sync>,
 }
 
 impl Side {
     /// A tenant in which those who act often watch from the start, and somebody watches all.
-    async fn start(policy: Policy, client: impl Fn(&str) -> Client) -> Self {
+    async fn start(
+        policy: Policy,
+        connect: impl Fn(&str) -> Client + Send + Sync + 'static,
+    ) -> Self {
         let model = Tenant {
             policy,
             ..Tenant::default()
         };
         let mut side = Self {
-            pair: Pair::new(model, &client),
+            pair: Pair::new(model, &connect),
             watches: VecDeque::new(),
-            notifier: client(NOTIFIER).with_scopes("letterbox.watch-all"),
+            notifier: connect(NOTIFIER).with_scopes(WATCH_ALL),
+            connect: Box::new(connect),
         };
         side.watch_on(WatchWish::ALL_USERS, None).await;
         for user in WATCHING {
@@ -256,8 +273,8 @@ impl Side {
         from: Option<(String, usize)>,
     ) -> Option<(Client, Standing)> {
         let client = match wish.user {
-            Some(user) => self.pair.clients[user].clone(),
-            None => self.notifier.clone(),
+            Some(user) => (self.connect)(user),
+            None => (self.connect)(NOTIFIER).with_scopes(WATCH_ALL),
         };
         let threads = self.pair.model.threads.len();
         let asked = Watch {
@@ -289,6 +306,27 @@ impl Side {
         assert_watch_invalid(&self.notifier, request, &["resume_token"]).await;
     }
 
+    /// Makes more happen than waits anywhere for a watch that is not read.
+    async fn flood(&mut self, now: i64) {
+        let watching = WATCHING.iter().map(|&name| name.to_owned());
+        let start = Action::Send {
+            recipients: watching.collect(),
+            subject: "Flood".to_owned(),
+            content: "Flood".to_owned(),
+            request: None,
+        };
+        self.pair.make(WATCHING[0], &start, now).await;
+        let reply = Action::Reply {
+            thread: self.pair.model.threads.len() - 1,
+            content: "a".repeat(65_536),
+            subject: None,
+            request: None,
+        };
+        for caller in WATCHING.iter().cycle().take(FLOOD_MESSAGES) {
+            self.pair.make(caller, &reply, now).await;
+        }
+    }
+
     /// Compares all that there is in the end; and leaves watches that must receive nothing more.
     async fn finish(&mut self, draw: &mut Draw<'_>) -> Vec<Standing> {
         for (_, watch) in &mut self.watches {
@@ -299,7 +337,9 @@ impl Side {
         for user in PEOPLE {
             self.pair.check_summary(user).await;
             for folder in Folder::EVERY {
+                let skip = draw.one(0..20usize);
                 self.pair.check_folder(user, folder, 0, &[200]).await;
+                self.pair.check_folder(user, folder, skip, &[2, 200]).await;
             }
             let wish = WatchWish {
                 user: Some(user),

@@ -22,6 +22,8 @@ pub(super) struct Live {
     pub(super) position: LogPosition,
     /// When the log was last looked at, and nothing was found after `position`.
     pub(super) looked: Instant,
+    /// Since when it cannot be looked at.
+    pub(super) failing_since: Option<Instant>,
     /// Why it takes nobody any more.
     ended: Option<Error>,
     everyone: HashMap<u64, Arc<Place>>,
@@ -62,6 +64,7 @@ impl Live {
         Self {
             position,
             looked: Instant::now(),
+            failing_since: None,
             ended: None,
             everyone: HashMap::new(),
             users: HashMap::new(),
@@ -124,7 +127,18 @@ impl Live {
             }
         }
         self.position = through;
+        self.look();
+    }
+
+    /// Notes that the log was looked at, and has nothing after the position.
+    pub(super) fn look(&mut self) {
         self.looked = Instant::now();
+        self.failing_since = None;
+    }
+
+    /// Notes that it could not be looked at.
+    pub(super) fn fail_to_look(&mut self) {
+        self.failing_since.get_or_insert_with(Instant::now);
     }
 
     /// Ends the watch of everybody here, after what they have been handed.

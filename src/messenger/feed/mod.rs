@@ -247,7 +247,13 @@ async fn poll(shared: Arc<Shared>) {
                             }
                         }
                     }
-                    Err(error) => tracing::warn!(error = ?error, "the log cannot be read"),
+                    Err(error) => {
+                        tracing::warn!(error = ?error, "the log cannot be read");
+                        shared
+                            .tails()
+                            .values()
+                            .for_each(|tail| tail.failed_to_look());
+                    }
                 }
             }
         })

@@ -29,6 +29,16 @@ pub(super) struct Membership {
     pub(super) joined_at: LogPosition,
 }
 
+/// A tail that has nothing to tell a watcher.
+pub(super) struct Quiet {
+    /// Everything up to here has been handed out.
+    pub(super) position: LogPosition,
+    /// When the log was last looked at.
+    pub(super) looked: Instant,
+    /// Since when it cannot be looked at.
+    pub(super) failing_since: Option<Instant>,
+}
+
 impl Tail {
     /// Joins a watcher to the tail of its tenant, which is made if it is the first.
     pub(super) async fn join(
@@ -81,11 +91,16 @@ impl Tail {
     pub(super) fn looked_at(&self, head: LogPosition) {
         let mut live = self.live();
         if live.position == head {
-            live.looked = Instant::now();
+            live.look();
         } else {
             // It has grown, or it is another history: reading it will tell.
             self.wake();
         }
+    }
+
+    /// Notes that the log could not be looked at.
+    pub(super) fn failed_to_look(&self) {
+        self.live().fail_to_look();
     }
 
     async fn run(self: Arc<Self>, shared: Arc<Shared>) {
@@ -103,7 +118,10 @@ impl Tail {
                     return;
                 }
                 // The poll has it look again, as soon as the database answers.
-                Err(error) => tracing::debug!(error = ?error, "a tail cannot read the log"),
+                Err(error) => {
+                    tracing::debug!(error = ?error, "a tail cannot read the log");
+                    self.failed_to_look();
+                }
                 Ok(()) => {}
             }
             if closing {
@@ -154,14 +172,15 @@ impl Membership {
         &self.place
     }
 
-    /// How far the tail has handed out and when it last looked, provided that nothing of it
-    /// waits in the watcher's place.
-    pub(super) fn quiet_position(&self) -> Option<(LogPosition, Instant)> {
+    /// How far the tail has come, provided that nothing of it waits in the watcher's place.
+    pub(super) fn quiet(&self) -> Option<Quiet> {
         // Under this lock nothing is handed out: the place is empty up to the position.
         let live = self.tail.live();
-        self.place
-            .is_empty()
-            .then_some((live.position, live.looked))
+        self.place.is_empty().then_some(Quiet {
+            position: live.position,
+            looked: live.looked,
+            failing_since: live.failing_since,
+        })
     }
 }
 

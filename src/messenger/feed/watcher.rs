@@ -1,6 +1,6 @@
 //! A watcher: one stream, from its first response to its last.
 
-use std::{sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
 
@@ -24,8 +24,10 @@ pub(super) struct Watcher {
     deliver: mpsc::Sender<Result<Delivery, Error>>,
     /// When the watcher last was sent something.
     sent: Instant,
-    /// When the log was last read, or known not to have grown.
-    read: Instant,
+    /// When it is to be sent a heartbeat.
+    due: Instant,
+    /// Since when the log cannot be read.
+    failing_since: Option<Instant>,
 }
 
 /// Why a watch ends.
@@ -58,7 +60,8 @@ impl Watcher {
             position,
             deliver,
             sent: now,
-            read: now,
+            due: now,
+            failing_since: None,
         }
     }
 
@@ -102,7 +105,7 @@ impl Watcher {
                 .await;
             match page {
                 Ok(LogPage::Read(rows)) => {
-                    self.read = Instant::now();
+                    self.failing_since = None;
                     for event in rows.events {
                         if self.watch.wants(&event) {
                             self.send(Delivery::Event(Arc::new(event))).await?;
@@ -134,10 +137,9 @@ impl Watcher {
                 Next::Overflowed => return Ok(()),
                 Next::Ended(error) => return Err(error.into()),
                 Next::Nothing => {
-                    let due = self.sent + self.shared.settings.heartbeat_interval;
                     tokio::select! {
                         () = membership.place().changed() => {}
-                        () = tokio::time::sleep_until(due) => self.beat(membership).await?,
+                        () = tokio::time::sleep_until(self.due) => self.beat(membership).await?,
                         () = self.deliver.closed() => return Err(End::Gone),
                     }
                 }
@@ -145,27 +147,32 @@ impl Watcher {
         }
     }
 
-    /// Tells a quiet watcher how far the log has been read, provided that it has been.
+    /// Tells a quiet watcher how far the log has been read, provided that it has been since.
     async fn beat(&mut self, membership: &Membership) -> Result<(), End> {
-        let Some((position, looked)) = membership.quiet_position() else {
+        let Some(quiet) = membership.quiet() else {
             return Ok(());
         };
         let interval = self.shared.settings.heartbeat_interval;
-        self.read = self.read.max(looked);
-        if self.read.elapsed() > interval {
-            let unread =
-                std::io::Error::other("the log could not be read for a heartbeat interval");
-            return Err(Error::DatabaseUnavailable(Arc::new(unread)).into());
+        if let Some(since) = quiet.failing_since
+            && since.elapsed() >= interval
+        {
+            let cause = io::Error::other("the log could not be read for a heartbeat interval");
+            return Err(Error::DatabaseUnavailable(Arc::new(cause)).into());
         }
-        if position.number > self.position.number {
-            self.position = position;
+        if quiet.failing_since.is_some() || quiet.looked < self.sent {
+            self.due = Instant::now() + interval / 10;
+            return Ok(());
+        }
+        if quiet.position.number > self.position.number {
+            self.position = quiet.position;
         }
         self.send(Delivery::Heartbeat(self.position)).await
     }
 
     /// Waits a little after a failed read; ends the watch once it has waited too long.
     async fn wait_to_read_again(&mut self, error: Error) -> Result<(), End> {
-        if self.read.elapsed() > self.shared.settings.heartbeat_interval {
+        let since = *self.failing_since.get_or_insert_with(Instant::now);
+        if since.elapsed() >= self.shared.settings.heartbeat_interval {
             return Err(error.into());
         }
         tokio::select! {
@@ -180,6 +187,7 @@ impl Watcher {
         let sent = self.deliver.send_timeout(Ok(delivery), stall).await;
         sent.map_err(|_| End::Gone)?;
         self.sent = Instant::now();
+        self.due = self.sent + self.shared.settings.heartbeat_interval;
         Ok(())
     }
 }

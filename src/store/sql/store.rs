@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::Pool;
+use sqlx::{Pool, SqlSafeStr, Transaction as SqlxTransaction};
 
 use super::{
     Backend, Param, Statements, json_rows,
@@ -54,10 +54,22 @@ impl<DB: Backend> SqlStore<DB> {
         params: &[Param<'_>],
     ) -> Result<Option<String>> {
         let _permit = DB::read_permit(&self.shared.extras).await;
-        let mut connection = pool.acquire().await.map_err(DB::classify)?;
-        DB::fetch(&mut connection, sql, params)
-            .await
-            .map_err(DB::classify)
+        let mut stale = 0;
+        loop {
+            let mut connection = pool.acquire().await.map_err(DB::classify)?;
+            match DB::fetch(&mut connection, sql, params)
+                .await
+                .map_err(DB::classify)
+            {
+                // After an outage all idle connections are broken, each once.
+                Err(Error::Unavailable(_)) if stale < pool.options().get_max_connections() => {
+                    stale += 1;
+                    // It is not to be had again.
+                    drop(connection.detach());
+                }
+                result => return result,
+            }
+        }
     }
 
     /// The same where there always is an answer.
@@ -86,12 +98,22 @@ where
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        let begun = self.shared.pools.writers.begin_with(DB::BEGIN).await;
-        let transaction = begun.map_err(DB::classify)?;
-        Ok(Box::new(SqlTransaction::new(
-            Arc::clone(&self.shared),
-            transaction,
-        )))
+        let writers = &self.shared.pools.writers;
+        let mut stale = 0;
+        loop {
+            let connection = writers.acquire().await.map_err(DB::classify)?;
+            let begun = SqlxTransaction::begin(connection, Some(DB::BEGIN.into_sql_str())).await;
+            match begun.map_err(DB::classify) {
+                // After an outage all idle connections are broken, each once.
+                Err(Error::Unavailable(_)) if stale < writers.options().get_max_connections() => {
+                    stale += 1;
+                }
+                begun => {
+                    let shared = Arc::clone(&self.shared);
+                    return Ok(Box::new(SqlTransaction::new(shared, begun?)));
+                }
+            }
+        }
     }
 
     async fn inbox_page(

@@ -146,8 +146,8 @@ async fn a_client_that_takes_nothing_holds_it_up_for_the_drain_timeout_only(
     let mut ana = server.client("ana");
     let content = "x".repeat(65_536);
     let plans = send(ana.clone(), to_send(&["ben"], "plans", &content)).await;
-    // More than sockets and queues hold.
-    for _ in 0..150 {
+    // More than the stream's window of 2 MiB and the queues hold.
+    for _ in 0..60 {
         let reply = to_reply(&plans.thread_id, &content);
         soon("an answer", ana.reply_thread(reply))
             .await

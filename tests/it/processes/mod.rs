@@ -19,3 +19,5 @@ mod starting;
 mod turns;
 mod writers;
 mod wrong_settings;
+
+pub(crate) use self::{deployment::Deployment, process::Process};

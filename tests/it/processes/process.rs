@@ -97,8 +97,8 @@ impl Process {
         let code = ended.await.code();
         Ended {
             code,
-            stdout: self.stdout.to_end(),
-            stderr: self.stderr.to_end(),
+            stdout: self.stdout.finish(),
+            stderr: self.stderr.finish(),
         }
     }
 
@@ -151,7 +151,7 @@ impl Lines {
     }
 
     /// All lines, once the process has ended.
-    fn to_end(&mut self) -> Vec<String> {
+    fn finish(&mut self) -> Vec<String> {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("lines are texts");
         }

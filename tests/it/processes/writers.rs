@@ -116,9 +116,9 @@ impl Writer {
     }
 
     /// Writes until told to stop; then everything that it began is acknowledged.
-    pub(crate) async fn write(mut self, stop: watch::Receiver<bool>) -> Wrote {
+    pub(crate) async fn write(mut self, finish: watch::Receiver<bool>) -> Wrote {
         let mut step = 0;
-        while !*stop.borrow() {
+        while !*finish.borrow() {
             match step % 7 {
                 0 => self.start(step).await,
                 3 => self.edit(step).await,

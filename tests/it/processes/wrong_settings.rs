@@ -98,7 +98,7 @@ async fn a_variable_can_name_no_file_that_is_missing() {
 #[case::no_time("drain-timeout = 10", &["letterbox.toml", "drain-timeout", "10"])]
 #[case::no_boolean("trust-network = 2", &["letterbox.toml", "trust-network", "2"])]
 #[case::network("listen = \"0.0.0.0:0\"", &["listen", "0.0.0.0:0", "--trust-network"])]
-#[case::given_twice("auth = \"trusted-header\"\nauth = \"jwt\"", &["letterbox.toml", "auth"])]
+#[case::given_twice("auth = \"trusted-header\"\nauth = \"jwt\"", &["letterbox.toml", "duplicate"])]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_wrong_ends_the_start(#[case] text: &str, #[case] named: &[&str]) {
     assert_names(&refused(&[], &[], Some(text)).await, named);

@@ -53,10 +53,15 @@ impl Pair {
         if let Some(flaw) = flaw {
             flaw.spoil(&mut action);
         }
-        let expected = self.model.act(step.caller, now, &action);
-        let reply = words::call(&self.clients[step.caller], &self.names, &action).await;
+        self.make(step.caller, &action, now).await;
+    }
+
+    /// Does what an action says, and compares the answer or the refusal.
+    pub(super) async fn make(&mut self, caller: &str, action: &Action, now: i64) {
+        let expected = self.model.act(caller, now, action);
+        let reply = words::call(&self.clients[caller], &self.names, action).await;
         let answer = words::answer(&mut self.names, reply);
-        assert_eq!(answer, expected, "{}: {action:?}", step.caller);
+        assert_eq!(answer, expected, "{caller}: {action:?}");
         self.remember();
     }
 

@@ -193,4 +193,4 @@ impl Stopped {
 }
 
 /// A heartbeat interval short enough to wait for.
-pub(crate) const QUICK: Duration = Duration::from_millis(500);
+pub(crate) const QUICK: Duration = Duration::from_millis(200);
