@@ -6,9 +6,10 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
     thread::JoinHandle,
 };
+
+use tokio::sync::watch;
 
 use crate::support::prelude::*;
 
@@ -61,7 +62,7 @@ impl Process {
 
     /// The first line of its log.
     pub(crate) async fn first_line(&self) -> String {
-        eventually("the first line of the log", || ready(self.stderr.first())).await
+        soon("the first line of the log", self.stderr.first()).await
     }
 
     /// Where it listens, as the first line of its log tells.
@@ -125,18 +126,17 @@ impl Drop for Process {
 
 /// Lines that come from a pipe, as they come.
 struct Lines {
-    lines: Arc<Mutex<Vec<String>>>,
+    lines: watch::Receiver<Vec<String>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Lines {
     fn read(pipe: impl Read + Send + 'static) -> Self {
-        let lines = Arc::new(Mutex::new(Vec::new()));
-        let kept = Arc::clone(&lines);
+        let (kept, lines) = watch::channel(Vec::new());
         let reader = std::thread::spawn(move || {
             for line in BufReader::new(pipe).lines() {
                 let line = line.expect("lines are texts");
-                kept.lock().expect("nobody panics with it").push(line);
+                kept.send_modify(|lines| lines.push(line));
             }
         });
         Self {
@@ -145,9 +145,10 @@ impl Lines {
         }
     }
 
-    fn first(&self) -> Option<String> {
-        let lines = self.lines.lock().expect("nobody panics with it");
-        lines.first().cloned()
+    async fn first(&self) -> String {
+        let mut lines = self.lines.clone();
+        let lines = lines.wait_for(|lines| !lines.is_empty()).await;
+        lines.expect("the process says something")[0].clone()
     }
 
     /// All lines, once the process has ended.
@@ -155,7 +156,6 @@ impl Lines {
         if let Some(reader) = self.reader.take() {
             reader.join().expect("lines are texts");
         }
-        let mut lines = self.lines.lock().expect("nobody panics with it");
-        std::mem::take(&mut lines)
+        self.lines.borrow().clone()
     }
 }
