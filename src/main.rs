@@ -7,7 +7,7 @@ use letterbox::{
     server::{self, Parts, Server, StartError},
     store, telemetry,
 };
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// A setting is wrong.
 const EXIT_SETTING: u8 = 2;
@@ -56,10 +56,15 @@ async fn run(command: Command, settings: Settings) -> Result<ExitCode, StartErro
 }
 
 async fn serve(settings: Settings) -> Result<(), StartError> {
-    let server = Server::start(settings, Parts::default()).await?;
+    // From the first moment: a signal amid the start is a wish to end, too.
+    let mut signals = Signals::listen();
+    let server = tokio::select! {
+        server = Server::start(settings, Parts::default()) => server?,
+        () = signals.received() => return Ok(()),
+    };
     let address = server.address();
     tracing::info!(%address, "listening on {address}");
-    server.run(shutdown()).await;
+    server.run(signals.received()).await;
     tracing::info!("stopped");
     Ok(())
 }
@@ -78,23 +83,32 @@ async fn check(database: &store::Address) -> Result<ExitCode, StartError> {
     })
 }
 
-/// Resolves at SIGTERM or SIGINT.
-async fn shutdown() {
-    let (mut terminate, mut interrupt) = match (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) {
-        (Ok(terminate), Ok(interrupt)) => (terminate, interrupt),
-        (Err(error), _) | (_, Err(error)) => {
-            tracing::error!(%error, "cannot listen for signals");
-            return std::future::pending().await;
+/// The signals that end a server.
+struct Signals(Option<(Signal, Signal)>);
+
+impl Signals {
+    fn listen() -> Self {
+        let terminate = signal(SignalKind::terminate());
+        match terminate.and_then(|terminate| Ok((terminate, signal(SignalKind::interrupt())?))) {
+            Ok(signals) => Self(Some(signals)),
+            Err(error) => {
+                tracing::error!(%error, "cannot listen for signals");
+                Self(None)
+            }
         }
-    };
-    let name = tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    };
-    tracing::info!("{name}: shutting down");
+    }
+
+    /// Resolves at SIGTERM or SIGINT.
+    async fn received(&mut self) {
+        let Some((terminate, interrupt)) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        tracing::info!("{name}: shutting down");
+    }
 }
 
 fn fail(problem: &str, code: u8) -> ExitCode {

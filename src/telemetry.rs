@@ -19,6 +19,8 @@ pub fn start(settings: &Settings) -> Result<(), String> {
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        // It would be reported where it has just failed, and panic there.
+        .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal());
     let json = match settings.log_format {
         LogFormat::Auto => !io::stderr().is_terminal(),

@@ -69,7 +69,9 @@ impl Given {
         let text = std::fs::read_to_string(path)
             .map_err(|error| SettingError(format!("cannot read {named}: {error}")))?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
-            SettingError(format!("{named}: {}", error.message()))
+            let start = error.span().map_or(0, |span| span.start);
+            let line = text[..start.min(text.len())].matches('\n').count() + 1;
+            SettingError(format!("{named}: line {line}: {}", error.message()))
         })?;
         let mut given = BTreeMap::new();
         for (key, value) in table {

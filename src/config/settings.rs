@@ -8,6 +8,9 @@ use std::{
 use super::{SettingError, given::Given};
 use crate::store::Address;
 
+/// The longest time that a setting can be; what is longer is a mistake.
+const TIME_MAX: Duration = Duration::from_hours(100 * 366 * 24);
+
 /// What the options mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -148,6 +151,7 @@ fn switch(text: &str) -> Result<bool, String> {
 fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be more than nothing".to_owned()),
+        Ok(duration) if duration > TIME_MAX => Err("must be at most 100 years".to_owned()),
         Ok(duration) => Ok(duration),
         Err(_) => Err(format!("`{text}` is not a time such as 30s, 5m or 7d")),
     }

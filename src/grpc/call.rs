@@ -174,8 +174,8 @@ mod tests {
             headers.insert("grpc-timeout", text.parse().unwrap());
             assert_eq!(grpc_timeout(&headers), expected, "{text:?}");
         };
-        check("1H", Some(Duration::from_secs(3_600)));
-        check("2M", Some(Duration::from_secs(120)));
+        check("1H", Some(Duration::from_hours(1)));
+        check("2M", Some(Duration::from_mins(2)));
         check("3S", Some(Duration::from_secs(3)));
         check("99999999m", Some(Duration::from_millis(99_999_999)));
         check("5u", Some(Duration::from_micros(5)));

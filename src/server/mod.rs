@@ -117,6 +117,9 @@ impl Server {
     /// taken, calls under way are answered, watches end after their last event; after the drain
     /// timeout whatever is left is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
+        if let Some(concern) = self.store.concern() {
+            tracing::warn!("{concern}");
+        }
         let connections = Connections::default();
         connections
             .accept(self.listener, self.service, shutdown)

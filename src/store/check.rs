@@ -2,7 +2,9 @@
 
 use std::{fmt, sync::Arc};
 
-use sqlx::{Connection, PgConnection, Postgres, Sqlite, SqliteConnection};
+use sqlx::{
+    Connection, PgConnection, Postgres, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions,
+};
 
 use super::{
     Address, Error, OpenError, Result,
@@ -69,12 +71,17 @@ impl fmt::Display for Report {
     }
 }
 
+const NO_TABLES: &str = "it has no tables of Letterbox: run `letterbox migrate`";
+
 /// Checks a database, each tenant in one snapshot. It only reads.
 pub async fn check(address: &Address) -> Result<Report, OpenError> {
     let connected = |error| OpenError::Connect(address.to_string(), error);
     let report = match address {
         Address::Sqlite(options) => {
-            let options = (**options).clone().create_if_missing(false).read_only(true);
+            // As the file is, without the settings of a server, which would write to an empty one.
+            let options = SqliteConnectOptions::new()
+                .filename(options.get_filename())
+                .read_only(true);
             let connection = connect::<SqliteConnection>(&options).await;
             check_all::<Sqlite>(connection.map_err(connected)?, "BEGIN").await
         }
@@ -94,7 +101,11 @@ async fn check_all<DB: Backend>(
     let mut report = Report::default();
     let tenants = DB::dialect(TENANTS).into();
     let json = DB::fetch(&mut connection, &tenants, &[]).await;
-    let tenants: Option<Vec<TenantId>> = parse(json.map_err(DB::classify)?)?;
+    let tenants: Option<Vec<TenantId>> = match json.map_err(DB::classify) {
+        // No such table.
+        Err(Error::Defect(_)) => return Err(Error::defect(NO_TABLES)),
+        json => parse(json?)?,
+    };
     for tenant in tenants.unwrap_or_default() {
         let snapshot = connection.begin_with(begin).await;
         let mut snapshot = snapshot.map_err(DB::classify)?;

@@ -27,6 +27,9 @@ pub trait Store: Send + Sync + 'static {
     /// The deployment's secret for tokens and fingerprints, the same for all replicas.
     fn secret(&self) -> [u8; 32];
 
+    /// What the operator should know of how the database is set up.
+    fn concern(&self) -> Option<String>;
+
     /// How writes share the database.
     fn writing(&self) -> Writing;
 

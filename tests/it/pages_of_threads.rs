@@ -358,3 +358,31 @@ async fn from_a_skipped_page_tokens_lead_both_ways(
     assert_eq!(subjects(&before), ["a"]);
     assert_eq!(before.previous_page_token, "");
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn all_threads_are_walked_by_skip_wherever_they_lie(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = TestServer::start(database).await;
+    let ana = server.client("ana");
+    start_in_order(&server, &["inbox"]).await;
+    let deleted = start_in_order(&server, &["deleted"]).await;
+    ana.delete(&deleted[0]).await;
+    // More of one placement than a page holds, all newer than the others.
+    for name in ["1", "2", "3", "4"] {
+        ana.start(name, &["ben"], "1").await;
+    }
+    let mut walked = Vec::new();
+    for skip in [0, 2, 4, 6] {
+        let request = ListInboxRequest {
+            folder: Folder::All.into(),
+            page_size: 2,
+            skip,
+            ..Default::default()
+        };
+        walked.push(subjects(&ana.list_inbox(request).await.unwrap()));
+    }
+    let expected: [&[&str]; 4] = [&["4", "3"], &["2", "1"], &["deleted", "inbox"], &[]];
+    assert_eq!(walked, expected);
+}

@@ -52,6 +52,9 @@ pub(crate) trait Backend: Database + Sized {
         writers: &sqlx::Pool<Self>,
     ) -> impl Future<Output = ()> + Send;
 
+    /// What the operator should know of how the database is set up.
+    fn concern(extras: &Self::Extras) -> Option<String>;
+
     /// Runs after all connections have been closed.
     fn closed(extras: &Self::Extras);
 

@@ -241,8 +241,8 @@ async fn instructions(many: i64) -> Vec<(&'static str, u64)> {
     const STEP: i32 = 10;
     let folder = TempDir::new().unwrap();
     let mut connection = sqlite_database(&folder, many).await;
-    let counted = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&counted);
+    let steps = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&steps);
     connection
         .lock_handle()
         .await
@@ -254,11 +254,11 @@ async fn instructions(many: i64) -> Vec<(&'static str, u64)> {
     let mut instructions = Vec::new();
     for (read, sql) in reads::<Sqlite>() {
         let parameters = parameters(read, many);
-        let before = counted.load(Ordering::Relaxed);
+        let before = steps.load(Ordering::Relaxed);
         Sqlite::fetch(&mut connection, &sql, &parameters)
             .await
             .unwrap();
-        instructions.push((read, counted.load(Ordering::Relaxed) - before));
+        instructions.push((read, steps.load(Ordering::Relaxed) - before));
     }
     instructions
 }

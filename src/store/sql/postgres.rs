@@ -61,12 +61,16 @@ pub(super) const SESSION: &str = "
 pub(crate) struct Extras {
     options: PgConnectOptions,
     listener: Mutex<Option<PgListener>>,
+    /// A server can be told to forget what it acknowledged; then so would we.
+    fsync: String,
 }
 
 /// Connects to a database whose tables are up to date.
 pub(crate) async fn connect(options: PgConnectOptions) -> sqlx::Result<(Pools<Postgres>, Extras)> {
     let readers = pool(READERS).connect_with(options.clone()).await?;
-    warn_of_lost_commits(&readers).await?;
+    let (fsync,): (String,) = sqlx::query_as("SELECT current_setting('fsync')")
+        .fetch_one(&readers)
+        .await?;
     let pools = Pools {
         writers: pool(WRITERS).connect_lazy_with(options.clone()),
         readers,
@@ -75,6 +79,7 @@ pub(crate) async fn connect(options: PgConnectOptions) -> sqlx::Result<(Pools<Po
     let extras = Extras {
         options,
         listener: Mutex::new(None),
+        fsync,
     };
     Ok((pools, extras))
 }
@@ -94,19 +99,6 @@ fn pool(connections: u32) -> PgPoolOptions {
         .after_connect(|connection, _| {
             Box::pin(async move { connection.execute(SESSION).await.map(|_| ()) })
         })
-}
-
-/// A server can be told to forget what it acknowledged; then so would we.
-async fn warn_of_lost_commits(pool: &Pool<Postgres>) -> sqlx::Result<()> {
-    let (fsync,): (String,) = sqlx::query_as("SELECT current_setting('fsync')")
-        .fetch_one(pool)
-        .await?;
-    if fsync != "on" {
-        tracing::warn!(
-            "Postgres runs with fsync = {fsync}: a crash can lose what was acknowledged"
-        );
-    }
-    Ok(())
 }
 
 impl Backend for Postgres {
@@ -153,6 +145,13 @@ impl Backend for Postgres {
     }
 
     async fn committed(_: &Extras, _: &Pool<Postgres>) {}
+
+    fn concern(extras: &Extras) -> Option<String> {
+        let fsync = &extras.fsync;
+        (fsync != "on").then(|| {
+            format!("Postgres runs with fsync = {fsync}: a crash can lose what was acknowledged")
+        })
+    }
 
     fn closed(_: &Extras) {}
 

@@ -132,6 +132,10 @@ impl Backend for Sqlite {
         }
     }
 
+    fn concern(_: &Extras) -> Option<String> {
+        None
+    }
+
     fn closed(extras: &Extras) {
         let mut lock = extras.lock.lock().unwrap_or_else(PoisonError::into_inner);
         *lock = None;

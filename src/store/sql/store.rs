@@ -93,6 +93,10 @@ where
         self.secret
     }
 
+    fn concern(&self) -> Option<String> {
+        DB::concern(&self.shared.extras)
+    }
+
     fn writing(&self) -> Writing {
         DB::WRITING
     }

@@ -113,6 +113,23 @@ async fn it_names_one_thing_that_disagrees_and_no_other(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn it_says_so_where_there_is_nothing_to_check(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::new(database).await;
+    if let Some(file) = deployment.url().strip_prefix("sqlite://") {
+        std::fs::write(file, "").unwrap();
+    }
+    let ended = deployment.run(&["check"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    let [line] = &ended.stderr[..] else {
+        panic!("one line: {ended:?}");
+    };
+    assert!(line.ends_with("run `letterbox migrate`"), "{line:?}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn it_reads_beside_a_server_that_writes(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {

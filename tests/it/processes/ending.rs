@@ -1,9 +1,13 @@
 //! SIGTERM and SIGINT: in good order, and within the drain timeout, whoever holds on.
 
-use std::time::{Duration, Instant};
+use std::{
+    io::{BufRead, BufReader},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
 
 use tokio::{net::TcpStream, runtime::Runtime};
-use tonic::Streaming;
+use tonic::{Streaming, transport::Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
@@ -11,6 +15,7 @@ use tonic_health::pb::{
 use super::{
     caller::{send, to_reply, to_send, whole_thread},
     deployment::{Deployment, Server},
+    process::letterbox,
 };
 use crate::support::prelude::*;
 
@@ -47,7 +52,6 @@ async fn a_signal_ends_it_with_status_0(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "main listens for signals only after it has said its address"]
 async fn a_signal_as_soon_as_it_says_its_address_ends_it_too(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
@@ -56,6 +60,32 @@ async fn a_signal_as_soon_as_it_says_its_address_ends_it_too(
         let server = deployment.serve(&[LONG_DRAIN]).await;
         server.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_serves_and_ends_in_good_order_although_nobody_reads_its_log_any_more() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let mut command = letterbox(folder.path(), &["--listen=127.0.0.1:0", "--log=debug"]);
+    let mut process = command.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(process.stderr.take().unwrap());
+    let mut line = String::new();
+    log.read_line(&mut line).unwrap();
+    drop(log);
+    let (_, address) = line.split_once("listening on ").expect("the address first");
+    let (address, _) = address.split_once('"').expect("JSON");
+
+    let endpoint = Endpoint::try_from(format!("http://{address}")).unwrap();
+    let mut health = HealthClient::new(endpoint.connect_lazy());
+    let checked = health.check(HealthCheckRequest::default()).await;
+    let pid = process.id().to_string();
+    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    let ended = tokio::task::spawn_blocking(move || process.wait());
+    let ended = soon("its end", ended).await.unwrap().unwrap();
+    assert_eq!(
+        checked.unwrap().into_inner().status(),
+        ServingStatus::Serving
+    );
+    assert_eq!(ended.code(), Some(0));
 }
 
 #[rstest]

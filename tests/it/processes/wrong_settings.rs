@@ -40,6 +40,7 @@ fn assert_names(line: &str, named: &[&str]) {
 #[case::time_without_unit("--drain-timeout=10", &["drain-timeout", "10"])]
 #[case::negative_time("--drain-timeout=-10s", &["drain-timeout", "-10s"])]
 #[case::no_time_at_all("--event-retention=0s", &["event-retention"])]
+#[case::time_out_of_all_bounds("--heartbeat-interval=292277026596y", &["heartbeat-interval"])]
 #[case::no_boolean("--trust-network=perhaps", &["trust-network", "perhaps"])]
 #[case::boolean_apart("--require-tenant perhaps", &["perhaps"])]
 #[case::no_mode("--auth=everybody", &["auth", "everybody"])]
