@@ -128,6 +128,12 @@ impl Watcher {
         loop {
             match membership.place().next() {
                 Next::Event(event) => {
+                    if event.position.number == self.position.number
+                        && event.position != self.position
+                    {
+                        // Another event where the watcher stands: another history.
+                        return Err(Error::ResumeTokenExpired.into());
+                    }
                     // What was read from the log before is not delivered again.
                     if event.position.number > self.position.number {
                         self.position = event.position;
