@@ -32,6 +32,7 @@ mod sending;
 mod service;
 mod tenants;
 mod validation;
+mod validation_of_reads;
 mod watch_filters;
 mod watch_order;
 mod watch_scopes;
