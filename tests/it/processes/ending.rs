@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader},
-    process::{Command, Stdio},
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -15,7 +15,7 @@ use tonic_health::pb::{
 use super::{
     caller::{send, to_reply, to_send, whole_thread},
     deployment::{Deployment, Server},
-    process::letterbox,
+    process::{letterbox, send_signal},
 };
 use crate::support::prelude::*;
 
@@ -77,8 +77,7 @@ async fn it_serves_and_ends_in_good_order_although_nobody_reads_its_log_any_more
     let endpoint = Endpoint::try_from(format!("http://{address}")).unwrap();
     let mut health = HealthClient::new(endpoint.connect_lazy());
     let checked = health.check(HealthCheckRequest::default()).await;
-    let pid = process.id().to_string();
-    Command::new("kill").args(["-TERM", &pid]).status().unwrap();
+    send_signal(process.id(), "TERM");
     let ended = tokio::task::spawn_blocking(move || process.wait());
     let ended = soon("its end", ended).await.unwrap().unwrap();
     assert_eq!(

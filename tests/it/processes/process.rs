@@ -25,6 +25,15 @@ pub(crate) fn letterbox(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// Sends a process a signal, such as TERM; by the shell, since not every machine has a `kill`.
+pub(crate) fn send_signal(process: u32, name: &str) {
+    let sent = Command::new("sh")
+        .args(["-c", "kill -s \"$0\" \"$1\"", name, &process.to_string()])
+        .status()
+        .expect("a shell is there");
+    assert!(sent.success(), "SIG{name} cannot be sent");
+}
+
 /// A process that ends with the test, at the latest.
 pub(crate) struct Process {
     child: Child,
@@ -76,12 +85,7 @@ impl Process {
 
     /// Sends it a signal, such as TERM.
     pub(crate) fn signal(&self, name: &str) {
-        let process = self.child.id().to_string();
-        let sent = Command::new("sh")
-            .args(["-c", "kill -s \"$0\" \"$1\"", name, &process])
-            .status()
-            .expect("a shell is there");
-        assert!(sent.success(), "SIG{name} cannot be sent");
+        send_signal(self.child.id(), name);
     }
 
     /// Kills it, as `kill -9` does, and waits until it has gone.
