@@ -318,7 +318,7 @@ pub(super) fn thread(
 fn start_from(order: MessageOrder, start_number: i32) -> Option<i32> {
     match (order, start_number) {
         (_, 0) => None,
-        (MessageOrder::OldestFirst, number) => Some(number - 1),
+        (MessageOrder::OldestFirst, number) => Some(number.saturating_sub(1)),
         (MessageOrder::NewestFirst, number) => Some(number.saturating_add(1)),
     }
 }

@@ -110,6 +110,7 @@ async fn neither_skip_nor_start_number_stands_beside_a_token(
     GetThreadRequest { exclude_sender_id: "a b".into(), ..read() },
     &["exclude_sender_id"]
 )]
+#[case::the_most_negative_start(GetThreadRequest { start_number: i32::MIN, ..read() }, &["start_number"])]
 #[case::a_negative_start(GetThreadRequest { start_number: -1, ..read() }, &["start_number"])]
 #[case::everything(
     GetThreadRequest {
