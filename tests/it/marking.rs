@@ -272,6 +272,23 @@ async fn mark_read_on_a_later_page_counts_the_earlier_ones_as_read(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn mark_read_moves_the_mark_over_ones_own_messages_although_nothing_is_unread(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = TestServer::start(database).await;
+    let (ana, ben) = (server.client("ana"), server.client("ben"));
+    let thread = ben.start("plans", &["ana"], "Lunch?").await.thread;
+    ana.reply(&thread, "Yes").await;
+    assert_eq!(mark(&ana.mark_unread(&thread).await), (0, 1));
+    assert_eq!(mark(&ana.mark_read_up_to(&thread, 1).await), (1, 0));
+
+    let answer = ana.get_thread(read_request(&thread)).await.unwrap();
+    assert_eq!(mark(&answer.view.expect("a view")), (2, 0));
+    assert_eq!(mark(&ana.view(&thread).await), (2, 0));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_thread_can_be_read_and_marked(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
