@@ -3,11 +3,15 @@
 use std::process::ExitCode;
 
 use letterbox::{
+    bench,
     config::{self, Command, Parsed, Settings},
     server::{self, Parts, Server, StartError},
     store, telemetry,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 /// A setting is wrong.
 const EXIT_SETTING: u8 = 2;
@@ -25,7 +29,7 @@ fn main() -> ExitCode {
     if let Err(problem) = telemetry::start(&settings) {
         return fail(&problem, EXIT_SETTING);
     }
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}"), 1),
     };
@@ -51,6 +55,10 @@ async fn run(command: Command, settings: Settings) -> Result<ExitCode, StartErro
             let database = server::database_address(&settings)?;
             return check(&database).await;
         }
+        Command::Bench(options) => match bench::run(options).await {
+            Ok(report) => print!("{report}"),
+            Err(error) => return Ok(fail(&error.to_string(), 1)),
+        },
     }
     Ok(ExitCode::SUCCESS)
 }

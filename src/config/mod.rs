@@ -38,7 +38,7 @@ where
     I: IntoIterator<Item = T>,
     T: Into<std::ffi::OsString> + Clone,
 {
-    let matches = match Cli::command().try_get_matches_from(arguments) {
+    let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) if !error.use_stderr() => return Ok(Parsed::Print(error)),
         Err(error) => return Err(first_line(&error)),
@@ -50,6 +50,22 @@ where
         cli.command.unwrap_or_default(),
         Box::new(settings),
     ))
+}
+
+/// The command line; `bench` is a client, and does not show the server's settings.
+fn command() -> clap::Command {
+    fn hide_settings(command: clap::Command) -> clap::Command {
+        command
+            .mut_args(|argument| {
+                let of_server = argument.is_global_set();
+                argument.hide(of_server)
+            })
+            .mut_subcommands(hide_settings)
+    }
+    let mut command = Cli::command();
+    // What is global is in the subcommands only then.
+    command.build();
+    command.mut_subcommand("bench", hide_settings)
 }
 
 /// Clap explains itself in paragraphs; a log wants a line.

@@ -2,6 +2,8 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::bench;
+
 /// Private threaded messaging as a gRPC service.
 ///
 /// Without a subcommand it serves. Every option can also be given as a variable (`LETTERBOX_LISTEN`
@@ -17,7 +19,7 @@ pub(super) struct Cli {
 }
 
 /// What to do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Subcommand)]
+#[derive(Clone, Debug, Default, Subcommand)]
 pub enum Command {
     /// Serve until SIGTERM or SIGINT (the default)
     #[default]
@@ -29,6 +31,11 @@ pub enum Command {
     /// Ends with status 0 where everything agrees, with 1 where something does not. It only
     /// reads, and can run beside a server.
     Check,
+    /// Measure a running server under load, or fill it with data
+    ///
+    /// It is a client like any other, over real gRPC. The data that a mix reads is made first,
+    /// where it is missing. The tenant's name keeps it apart from other data.
+    Bench(bench::Options),
 }
 
 /// The options, as they are written; [`Settings`] is what they mean.

@@ -1,0 +1,56 @@
+//! What a run shows of itself while it runs, on a terminal.
+
+use std::{io::IsTerminal, time::Duration};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// A bar on standard error; nothing where that is not a terminal.
+pub(super) struct Progress(ProgressBar);
+
+impl Progress {
+    pub(super) fn new() -> Self {
+        let target = if std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
+        let bar = ProgressBar::with_draw_target(None, target);
+        bar.enable_steady_tick(Duration::from_millis(200));
+        Self(bar)
+    }
+
+    /// A new task, of so many steps.
+    pub(super) fn begin(&self, task: &'static str, steps: usize) {
+        let form = "{msg} {wide_bar} {human_pos}/{human_len} ({per_sec}, {eta} left)";
+        self.restart(task, steps as u64, form);
+    }
+
+    /// A measurement, which takes so long.
+    pub(super) fn begin_timed(&self, task: &'static str, length: Duration) {
+        let seconds = length.as_secs_f64().round() as u64;
+        self.restart(task, seconds, "{msg} {wide_bar} {pos}/{len} s  {prefix}");
+    }
+
+    fn restart(&self, task: &'static str, length: u64, form: &str) {
+        let style = ProgressStyle::with_template(form);
+        self.0
+            .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+        self.0.reset();
+        self.0.set_length(length);
+        self.0.set_message(task);
+    }
+
+    pub(super) fn advance(&self, steps: u64) {
+        self.0.inc(steps);
+    }
+
+    /// How it goes.
+    pub(super) fn note(&self, note: String) {
+        self.0.set_prefix(note);
+    }
+
+    /// Leaves the terminal as it was.
+    pub(super) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}
