@@ -1,6 +1,6 @@
 //! Calls, as one of the population makes them.
 
-use std::sync::Arc;
+use std::{iter, sync::Arc};
 
 use tonic::{
     Request, Status, Streaming,
@@ -32,18 +32,15 @@ pub(super) async fn connect(
     population: &Arc<Population>,
     connections: u32,
 ) -> Result<Vec<Client>, Error> {
-    let endpoint =
-        Endpoint::from_shared(target.endpoint.clone()).map_err(|error| Error::Endpoint {
-            endpoint: target.endpoint.clone(),
-            error,
-        })?;
+    let unusable = |error: tonic::transport::Error| Error::Endpoint {
+        endpoint: target.endpoint.clone(),
+        problem: innermost(&error).to_string(),
+    };
+    let endpoint = Endpoint::from_shared(target.endpoint.clone()).map_err(unusable)?;
     let content = content(target.size as usize).into();
     let mut clients = Vec::new();
     for _ in 0..connections {
-        let channel = endpoint.connect().await.map_err(|error| Error::Endpoint {
-            endpoint: target.endpoint.clone(),
-            error,
-        })?;
+        let channel = endpoint.connect().await.map_err(unusable)?;
         clients.push(Client {
             service: MessagingServiceClient::new(channel),
             population: Arc::clone(population),
@@ -53,6 +50,14 @@ pub(super) async fn connect(
     Ok(clients)
 }
 
+/// What an error comes down to: the transport's own say no more than that they are.
+fn innermost<'a>(
+    error: &'a (dyn std::error::Error + 'static),
+) -> &'a (dyn std::error::Error + 'static) {
+    let sources = iter::successors(Some(error), |error| error.source());
+    sources.last().unwrap_or(error)
+}
+
 /// A text of this length.
 fn content(bytes: usize) -> String {
     let words = "It was a bright cold day in November, and the clocks were striking thirteen. ";
@@ -60,15 +65,12 @@ fn content(bytes: usize) -> String {
 }
 
 impl Client {
-    fn request<T>(&self, caller: Person, message: T) -> Result<Request<T>, Status> {
+    fn request<T>(&self, caller: Person, message: T) -> Request<T> {
         let mut request = Request::new(message);
-        let tenant = self.population.tenant(caller);
-        for (name, value) in [("x-user-id", &*caller.id()), ("x-tenant-id", tenant)] {
-            let value = value.parse();
-            let value = value.map_err(|error| Status::internal(format!("{name}: {error}")))?;
-            request.metadata_mut().insert(name, value);
-        }
-        Ok(request)
+        let metadata = request.metadata_mut();
+        metadata.insert("x-user-id", caller.header());
+        metadata.insert("x-tenant-id", self.population.tenant(caller));
+        request
     }
 
     /// Starts a thread; its message's id.
@@ -79,7 +81,7 @@ impl Client {
             content: self.content.to_string(),
             request_id: String::new(),
         };
-        let request = self.request(from, message)?;
+        let request = self.request(from, message);
         let sent = self.service.send_message(request).await?.into_inner();
         Ok(sent.message.unwrap_or_default().id)
     }
@@ -91,7 +93,7 @@ impl Client {
             subject: None,
             request_id: String::new(),
         };
-        let request = self.request(from, message)?;
+        let request = self.request(from, message);
         self.service.reply_thread(request).await?;
         Ok(())
     }
@@ -107,13 +109,13 @@ impl Client {
             page_token,
             ..ListInboxRequest::default()
         };
-        let request = self.request(of, message)?;
+        let request = self.request(of, message);
         Ok(self.service.list_inbox(request).await?.into_inner())
     }
 
     /// How many threads lie in somebody's inbox.
     pub(super) async fn inbox_size(&mut self, of: Person) -> Result<u32, Status> {
-        let request = self.request(of, GetInboxSummaryRequest {})?;
+        let request = self.request(of, GetInboxSummaryRequest {});
         let summary = self.service.get_inbox_summary(request).await?.into_inner();
         Ok(summary.inbox_thread_count.cast_unsigned())
     }
@@ -131,7 +133,7 @@ impl Client {
             start_number: start_number.cast_signed(),
             ..GetThreadRequest::default()
         };
-        let request = self.request(place.owner, message)?;
+        let request = self.request(place.owner, message);
         self.service.get_thread(request).await?;
         Ok(())
     }
@@ -141,7 +143,7 @@ impl Client {
             thread_id: place.thread.to_string(),
             up_to_number: None,
         };
-        let request = self.request(place.owner, message)?;
+        let request = self.request(place.owner, message);
         self.service.mark_thread_read(request).await?;
         Ok(())
     }
@@ -151,7 +153,7 @@ impl Client {
         &mut self,
         as_person: Person,
     ) -> Result<Streaming<WatchMessagesResponse>, Status> {
-        let request = self.request(as_person, WatchMessagesRequest::default())?;
+        let request = self.request(as_person, WatchMessagesRequest::default());
         Ok(self.service.watch_messages(request).await?.into_inner())
     }
 }

@@ -8,6 +8,7 @@ use super::{
     client::Client,
     options::Target,
     population::{Person, Place, Population},
+    problem,
     progress::Progress,
 };
 
@@ -154,7 +155,7 @@ impl Fill {
             .buffered(self.callers)
             .try_collect()
             .await
-            .map_err(Error::Fill)
+            .map_err(|status| Error::Fill(problem(&status)))
     }
 }
 

@@ -13,7 +13,7 @@ use hdrhistogram::Histogram;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tonic::Status;
 
-use super::{options, progress::Progress};
+use super::{options, problem, progress::Progress};
 
 /// What one caller does again and again.
 pub(super) trait Caller: Send + 'static {
@@ -46,7 +46,7 @@ pub(super) struct Measured {
     /// How long calls took, in microseconds.
     pub(super) latency: Histogram<u64>,
     pub(super) errors: u64,
-    pub(super) first_error: Option<Status>,
+    pub(super) first_error: Option<String>,
 }
 
 impl Measured {
@@ -63,7 +63,7 @@ impl Measured {
             Ok(()) => record(&mut self.latency, since.elapsed()),
             Err(status) => {
                 self.errors += 1;
-                self.first_error.get_or_insert(status);
+                self.first_error.get_or_insert_with(|| problem(&status));
             }
         }
     }
@@ -72,8 +72,8 @@ impl Measured {
         // Histograms of one kind are always added.
         let _ = self.latency.add(other.latency);
         self.errors += other.errors;
-        if let Some(status) = other.first_error {
-            self.first_error.get_or_insert(status);
+        if let Some(problem) = other.first_error {
+            self.first_error.get_or_insert(problem);
         }
     }
 }

@@ -25,7 +25,7 @@ use self::{
     options::{Action, Load, Mix, Target},
     population::{Dice, Population},
     progress::Progress,
-    report::{Report, WatchReport, percentiles},
+    report::{Latency, Report, WatchReport},
     watch::{Deliveries, STREAMS_A_CONNECTION, Seen, Sender, Watchers},
 };
 
@@ -33,22 +33,30 @@ use self::{
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The server cannot be reached.
-    #[error("cannot connect to {endpoint}: {error}")]
+    #[error("cannot connect to {endpoint}: {problem}")]
     Endpoint {
         /// Where it should be.
         endpoint: String,
         /// What went wrong.
-        error: tonic::transport::Error,
+        problem: String,
     },
+    /// The tenant's name cannot be one.
+    #[error("no name for a tenant: {0}")]
+    Tenant(String),
     /// The data could not be made.
     #[error("cannot make the data: {0}")]
-    Fill(Status),
+    Fill(String),
     /// A watch could not be opened.
     #[error("cannot watch: {0}")]
-    Watch(Status),
+    Watch(String),
     /// No call succeeded.
     #[error("no call succeeded; the first error: {0}")]
-    Failed(Status),
+    Failed(String),
+}
+
+/// A status in a few words.
+fn problem(status: &Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
 }
 
 /// Does what the options say; what is to be printed.
@@ -71,7 +79,7 @@ pub async fn run(options: Options) -> Result<String, Error> {
 }
 
 async fn fill(target: &Target, progress: &Progress) -> Result<String, Error> {
-    let population = Arc::new(Population::new(target));
+    let population = Arc::new(Population::new(target)?);
     let clients = client::connect(target, &population, target.connections.get()).await?;
     let since = Instant::now();
     let messages = target.messages.map_or(1, u32::from);
@@ -91,7 +99,7 @@ struct Bench<'a> {
 
 impl Bench<'_> {
     async fn run(&self) -> Result<String, Error> {
-        let population = Arc::new(Population::new(&self.target));
+        let population = Arc::new(Population::new(&self.target)?);
         let connections = self.target.connections.get();
         let clients = client::connect(&self.target, &population, connections).await?;
         let report = match self.mix {
@@ -182,13 +190,12 @@ impl Bench<'_> {
             measured.errors += errors;
             measured.first_error = measured.first_error.or(first_error);
         }
-        let latency = deliveries.latency();
-        let [delivery_p50_us, _, delivery_p99_us, _] = percentiles(&latency);
+        let delivery = deliveries.latency();
         let watch = WatchReport {
             watchers,
             events_per_second: per_second(events, &self.load),
-            delivery_p50_us,
-            delivery_p99_us,
+            delivery_p50_us: delivery.value_at_quantile(0.5),
+            delivery_p99_us: delivery.value_at_quantile(0.99),
         };
         self.report(measured, Some(watch))
     }
@@ -202,16 +209,15 @@ impl Bench<'_> {
 
     fn report(&self, measured: Measured, watch: Option<WatchReport>) -> Result<Report, Error> {
         let requests = measured.latency.len();
-        if let Some(status) = measured.first_error {
+        if let Some(problem) = measured.first_error {
             if requests == 0 {
-                return Err(Error::Failed(status));
+                return Err(Error::Failed(problem));
             }
             eprintln!(
-                "letterbox: the first of {} errors: {status}",
+                "letterbox: the first of {} errors: {problem}",
                 measured.errors
             );
         }
-        let [p50_us, p90_us, p99_us, p999_us] = percentiles(&measured.latency);
         Ok(Report {
             mix: self.mix.name(),
             callers: self.target.callers.get(),
@@ -220,10 +226,7 @@ impl Bench<'_> {
             requests,
             errors: measured.errors,
             requests_per_second: per_second(requests, &self.load),
-            p50_us,
-            p90_us,
-            p99_us,
-            p999_us,
+            latency: Latency::from(&measured.latency),
             rate: self.load.rate.map(u32::from),
             watch,
         })

@@ -31,6 +31,7 @@ pub(super) enum Action {
 
 /// What the callers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::doc_markdown, reason = "these are help texts")]
 pub(super) enum Mix {
     /// SendMessage, from one user to another
     Send,

@@ -1,11 +1,13 @@
 //! Who takes part: tenants, users, and the threads between them.
 
-use super::options::Target;
+use tonic::metadata::AsciiMetadataValue;
+
+use super::{Error, options::Target};
 
 /// The tenants and users of a run.
 #[derive(Clone, Debug)]
 pub(super) struct Population {
-    tenants: Vec<String>,
+    tenants: Vec<AsciiMetadataValue>,
     /// How many users receive; with only one there is a second one who writes.
     pub(super) users: u32,
 }
@@ -29,16 +31,17 @@ pub(super) struct Place {
 }
 
 impl Population {
-    pub(super) fn new(target: &Target) -> Self {
+    pub(super) fn new(target: &Target) -> Result<Self, Error> {
         let name = &target.tenant;
-        let tenants = match target.tenants.get() {
+        let names = match target.tenants.get() {
             1 => vec![name.clone()],
             many => (0..many).map(|number| format!("{name}-{number}")).collect(),
         };
-        Self {
-            tenants,
+        let tenants: Result<_, _> = names.iter().map(|name| name.parse()).collect();
+        Ok(Self {
+            tenants: tenants.map_err(|_| Error::Tenant(name.clone()))?,
             users: target.users.get(),
-        }
+        })
     }
 
     /// All who receive.
@@ -68,8 +71,8 @@ impl Population {
         }
     }
 
-    pub(super) fn tenant(&self, person: Person) -> &str {
-        &self.tenants[person.tenant as usize]
+    pub(super) fn tenant(&self, person: Person) -> AsciiMetadataValue {
+        self.tenants[person.tenant as usize].clone()
     }
 }
 
@@ -77,6 +80,12 @@ impl Person {
     /// The user's id.
     pub(super) fn id(self) -> String {
         format!("{PREFIX}{}", self.user)
+    }
+
+    /// The user's id, as metadata.
+    pub(super) fn header(self) -> AsciiMetadataValue {
+        let value = self.id().parse();
+        value.unwrap_or_else(|_| unreachable!("our ids are ASCII"))
     }
 
     /// The user of this id in the same tenant, where it is one of ours.

@@ -17,10 +17,8 @@ pub(super) struct Report {
     pub(super) requests: u64,
     pub(super) errors: u64,
     pub(super) requests_per_second: f64,
-    pub(super) p50_us: u64,
-    pub(super) p90_us: u64,
-    pub(super) p99_us: u64,
-    pub(super) p999_us: u64,
+    #[serde(flatten)]
+    pub(super) latency: Latency,
     /// The rate asked for; none: a closed loop.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) rate: Option<u32>,
@@ -37,9 +35,25 @@ pub(super) struct WatchReport {
     pub(super) delivery_p99_us: u64,
 }
 
-/// The latencies that a report states.
-pub(super) fn percentiles(latency: &Histogram<u64>) -> [u64; 4] {
-    [0.5, 0.9, 0.99, 0.999].map(|quantile| latency.value_at_quantile(quantile))
+/// How long calls took.
+#[derive(Debug, Serialize)]
+#[expect(clippy::struct_field_names, reason = "the unit is a part of the name")]
+pub(super) struct Latency {
+    p50_us: u64,
+    p90_us: u64,
+    p99_us: u64,
+    p999_us: u64,
+}
+
+impl From<&Histogram<u64>> for Latency {
+    fn from(times: &Histogram<u64>) -> Self {
+        Self {
+            p50_us: times.value_at_quantile(0.5),
+            p90_us: times.value_at_quantile(0.9),
+            p99_us: times.value_at_quantile(0.99),
+            p999_us: times.value_at_quantile(0.999),
+        }
+    }
 }
 
 impl Display for Report {
@@ -55,10 +69,10 @@ impl Display for Report {
         writeln!(f, "  calls      {:>10}  {rate:.0}/s", self.requests)?;
         writeln!(f, "  errors     {:>10}", self.errors)?;
         for (name, micros) in [
-            ("p50", self.p50_us),
-            ("p90", self.p90_us),
-            ("p99", self.p99_us),
-            ("p99.9", self.p999_us),
+            ("p50", self.latency.p50_us),
+            ("p90", self.latency.p90_us),
+            ("p99", self.latency.p99_us),
+            ("p99.9", self.latency.p999_us),
         ] {
             writeln!(f, "  {name:<10} {:>10}", Millis(micros))?;
         }

@@ -17,6 +17,7 @@ use super::{
     client::Client,
     load::{Caller, Window, histogram, record},
     population::{Dice, Person, Population},
+    problem,
     progress::Progress,
 };
 use crate::pb::{WatchMessagesResponse, watch_messages_response::Event};
@@ -37,7 +38,7 @@ pub(super) struct Seen {
     pub(super) events: u64,
     /// Streams that ended, which they should not.
     pub(super) errors: u64,
-    pub(super) first_error: Option<Status>,
+    pub(super) first_error: Option<String>,
 }
 
 /// Follows messages from the answer to their sender to their event at a watcher.
@@ -138,7 +139,9 @@ impl Watchers {
             Ok((person, stream))
         });
         let streams = opening.buffered(OPENING).try_collect().await;
-        streams.map(Self).map_err(Error::Watch)
+        streams
+            .map(Self)
+            .map_err(|status| Error::Watch(problem(&status)))
     }
 
     /// Takes what arrives, until what was sent within the window has.
@@ -173,8 +176,8 @@ impl Watcher {
             tokio::select! {
                 response = stream.message() => match response {
                     Ok(Some(response)) => self.take(&response, window),
-                    Ok(None) => return self.failed(Status::aborted("a watch ended")),
-                    Err(status) => return self.failed(status),
+                    Ok(None) => return self.failed("a watch has ended".to_owned()),
+                    Err(status) => return self.failed(problem(&status)),
                 },
                 () = &mut end => return self.seen,
             }
@@ -195,9 +198,9 @@ impl Watcher {
         }
     }
 
-    fn failed(mut self, status: Status) -> Seen {
+    fn failed(mut self, problem: String) -> Seen {
         self.seen.errors += 1;
-        self.seen.first_error = Some(status);
+        self.seen.first_error = Some(problem);
         self.seen
     }
 }

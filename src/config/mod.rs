@@ -71,6 +71,7 @@ fn command() -> clap::Command {
 /// Clap explains itself in paragraphs; a log wants a line.
 fn first_line(error: &clap::Error) -> SettingError {
     let text = error.to_string();
-    let line = text.lines().next().unwrap_or_default();
-    SettingError(line.trim_start_matches("error: ").to_owned())
+    let paragraph = text.split("\n\n").next().unwrap_or_default();
+    let words: Vec<&str> = paragraph.split_whitespace().collect();
+    SettingError(words.join(" ").trim_start_matches("error: ").to_owned())
 }

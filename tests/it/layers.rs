@@ -229,7 +229,12 @@ fn assert_only(places: &[&str], names: &[&str]) {
     &["tonic", "prost", "sqlx"],
     &["grpc", "server", "config", "telemetry"]
 )]
-#[case::grpc("grpc", &["sqlx"], &["store", "server", "config", "telemetry"])]
+#[case::grpc("grpc", &["sqlx"], &["store", "server", "config", "telemetry", "bench"])]
+#[case::bench(
+    "bench",
+    &["sqlx"],
+    &["model", "store", "messenger", "grpc", "server", "config", "telemetry"]
+)]
 fn a_layer_names_none_above_it_and_nothing_of_their_trade(
     #[case] layer: &str,
     #[case] crates: &[&str],
@@ -322,7 +327,8 @@ fn only_one_layer_knows_protobuf() {
                 let all = source.tokens.iter().filter(|word| *word == "pb").count();
                 of_service + descriptors == all
             }
-            _ => source.layer() == "grpc",
+            // A client, which knows what every client knows.
+            _ => matches!(source.layer(), "grpc" | "bench"),
         };
         assert!(!named || allowed, "{} names protobuf", source.path);
     }

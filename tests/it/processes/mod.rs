@@ -3,6 +3,7 @@
 //! [`process`] starts them, and none outlives its test; [`deployment`] is what they share;
 //! [`caller`] calls them, also across restarts.
 
+mod benching;
 mod caller;
 mod checking;
 mod deployment;
