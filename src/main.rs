@@ -55,7 +55,7 @@ async fn run(command: Command, settings: Settings) -> Result<ExitCode, StartErro
             let database = server::database_address(&settings)?;
             return check(&database).await;
         }
-        Command::Bench(options) => match bench::run(options).await {
+        Command::Bench(options) => match bench::run(*options).await {
             Ok(report) => print!("{report}"),
             Err(error) => return Ok(fail(&error.to_string(), 1)),
         },

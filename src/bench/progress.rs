@@ -27,8 +27,11 @@ impl Progress {
 
     /// A measurement, which takes so long.
     pub(super) fn begin_timed(&self, task: &'static str, length: Duration) {
-        let seconds = length.as_secs_f64().round() as u64;
-        self.restart(task, seconds, "{msg} {wide_bar} {pos}/{len} s  {prefix}");
+        self.restart(
+            task,
+            length.as_secs(),
+            "{msg} {wide_bar} {pos}/{len} s  {prefix}",
+        );
     }
 
     fn restart(&self, task: &'static str, length: u64, form: &str) {

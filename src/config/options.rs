@@ -35,7 +35,7 @@ pub enum Command {
     ///
     /// It is a client like any other, over real gRPC. The data that a mix reads is made first,
     /// where it is missing. The tenant's name keeps it apart from other data.
-    Bench(bench::Options),
+    Bench(Box<bench::Options>),
 }
 
 /// The options, as they are written; [`Settings`] is what they mean.

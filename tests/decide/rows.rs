@@ -106,19 +106,25 @@ impl Rows {
             record.user.profile.first_name = Self::first_name(&record.user.id);
             self.users.insert(record.user.id.clone(), record);
         }
-        for thread in each_once(changes.threads.iter().copied(), |thread| thread.id) {
-            self.threads.insert(thread.id, thread.clone());
+        let threads = changes.new_threads.iter().chain(&changes.threads);
+        for (index, thread) in each_once(threads.copied(), |thread| thread.id).enumerate() {
+            let former = self.threads.insert(thread.id, thread.clone());
+            assert_eq!(former.is_none(), index < changes.new_threads.len());
         }
-        for (thread, participant) in each_once(
-            changes.participants.iter().copied(),
-            |(thread, participant)| (*thread, participant.user.clone()),
-        ) {
+        let participants = changes.new_participants.iter().chain(&changes.participants);
+        let participants = each_once(participants.copied(), |(thread, participant)| {
+            (*thread, participant.user.clone())
+        });
+        for (index, (thread, participant)) in participants.enumerate() {
             let key = (thread, participant.place);
             let former = self.participants.insert(key, participant.clone());
+            assert_eq!(former.is_none(), index < changes.new_participants.len());
             assert!(former.is_none_or(|former| former.user == participant.user));
         }
-        for message in each_once(changes.messages.iter().copied(), |message| message.id) {
-            self.messages.insert(message.id, message.clone());
+        let messages = changes.new_messages.iter().chain(&changes.messages);
+        for (index, message) in each_once(messages.copied(), |message| message.id).enumerate() {
+            let former = self.messages.insert(message.id, message.clone());
+            assert_eq!(former.is_none(), index < changes.new_messages.len());
         }
         self.revisions.extend_from_slice(changes.revisions);
         for request in &changes.requests {

@@ -17,6 +17,9 @@ use crate::{
     store::{self, Transaction},
 };
 
+/// How many commands of several tenants one transaction carries, before its last batch.
+const ROUND_COMMANDS: usize = 256;
+
 /// How many participants' rows a batch writes at most, before its last command.
 const BATCH_PARTICIPANTS: usize = 4_096;
 
@@ -33,6 +36,7 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What became of one tenant's batch.
+#[derive(Default)]
 struct Decided {
     /// The answers of the commands that were carried out, in order; the rest is left over.
     answers: Vec<Result<Answer, Refusal>>,
@@ -64,8 +68,8 @@ enum Attempt {
 
 impl Shared {
     /// Carries out a round and answers everybody in it.
-    pub(super) async fn carry_out(self: &Arc<Self>, round: Vec<Batch>) {
-        match self.commit(&round).await {
+    pub(super) async fn carry_out(self: &Arc<Self>, mut round: Vec<Batch>) {
+        match self.commit(&mut round).await {
             Ok(decided) => {
                 let moved: Vec<TenantId> = round
                     .iter()
@@ -96,7 +100,7 @@ impl Shared {
     }
 
     fn answer(&self, batch: Batch, decided: Decided) {
-        let mut jobs = batch.jobs.into_iter();
+        let mut jobs = batch.jobs.into_iter().flatten();
         for answer in decided.answers {
             if let Some(job) = jobs.next() {
                 job.answer(answer.map_err(Error::from));
@@ -105,18 +109,21 @@ impl Shared {
         self.queues.done(&batch.tenant, jobs.collect());
     }
 
-    fn fail(&self, batch: Batch, error: &Error) {
-        for job in batch.jobs {
+    fn fail(&self, mut batch: Batch, error: &Error) {
+        self.queues.fill(&mut batch);
+        for job in batch.jobs.into_iter().flatten() {
             job.answer(Err(error.clone()));
         }
         self.queues.done(&batch.tenant, Vec::new());
     }
 
     /// Puts a batch back into the queue, without those who have waited too long.
-    fn wait_anew(&self, batch: Batch) {
+    fn wait_anew(&self, mut batch: Batch) {
+        self.queues.fill(&mut batch);
         let (patient, impatient): (Vec<Job>, Vec<Job>) = batch
             .jobs
             .into_iter()
+            .flatten()
             .partition(|job| job.since.elapsed() < WAIT_MAX);
         for job in impatient {
             job.answer(Err(store::Error::TurnTimedOut.into()));
@@ -126,20 +133,20 @@ impl Shared {
 
     /// Finds the command that makes a batch fail, so that it fails alone.
     async fn carry_out_one_by_one(self: &Arc<Self>, round: Vec<Batch>, error: Error) {
-        let alone = round.iter().map(|batch| batch.jobs.len()).sum::<usize>() == 1;
+        let alone = round.iter().flat_map(|batch| &batch.jobs).flatten().count() == 1;
         for batch in round {
             if alone {
                 self.fail(batch, &error);
                 continue;
             }
             let tenant = batch.tenant;
-            for job in batch.jobs {
-                let single = [Batch {
+            for job in batch.jobs.into_iter().flatten() {
+                let mut single = [Batch {
                     tenant: tenant.clone(),
-                    jobs: vec![job],
+                    jobs: Some(vec![job]),
                 }];
-                let result = self.commit(&single).await;
-                let [Batch { mut jobs, .. }] = single;
+                let result = self.commit(&mut single).await;
+                let [Batch { jobs, .. }] = single;
                 let answer = match result {
                     Ok(mut decided) => {
                         // Where nothing is new, a reader looks and finds nothing.
@@ -150,7 +157,7 @@ impl Shared {
                     Err(Failure::TurnTimedOut) => Err(store::Error::TurnTimedOut.into()),
                     Err(Failure::Poisoned(error) | Failure::Failed(error)) => Err(error),
                 };
-                if let Some(job) = jobs.pop() {
+                if let Some(job) = jobs.and_then(|mut jobs| jobs.pop()) {
                     job.answer(answer);
                 }
             }
@@ -159,7 +166,7 @@ impl Shared {
     }
 
     /// Commits a round; an outcome that is unknown is settled, where that can be done in time.
-    async fn commit(&self, round: &[Batch]) -> Result<Vec<Decided>, Failure> {
+    async fn commit(&self, round: &mut [Batch]) -> Result<Vec<Decided>, Failure> {
         let mut unknown: Option<Vec<Decided>> = None;
         let mut give_up = None;
         loop {
@@ -189,7 +196,7 @@ impl Shared {
 
     /// Tries a round once. Where an earlier try's outcome is unknown, its turn is awaited first
     /// (the lost transaction holds it until it has ended), and its events are looked for.
-    async fn attempt(&self, round: &[Batch], unknown: Option<&[Decided]>) -> Attempt {
+    async fn attempt(&self, round: &mut [Batch], unknown: Option<&[Decided]>) -> Attempt {
         let mut transaction = match step(self.store.begin()).await {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed(Failure::of(error)),
@@ -220,7 +227,7 @@ impl Shared {
     async fn write(
         &self,
         transaction: &mut dyn Transaction,
-        round: &[Batch],
+        round: &mut [Batch],
         unknown: Option<&[Decided]>,
     ) -> Result<Option<(Vec<Decided>, bool)>, Failure> {
         // A transaction is committed whole: one of its events is proof enough.
@@ -234,8 +241,17 @@ impl Shared {
         }
         let mut decided = Vec::with_capacity(round.len());
         let mut wrote = false;
+        let mut commands = 0;
         for batch in round {
+            if commands >= ROUND_COMMANDS {
+                // Those that are left wait for the next one.
+                decided.push(Decided::default());
+                continue;
+            }
             take_turn(transaction, &batch.tenant).await?;
+            // Not before: what has come meanwhile goes along.
+            self.queues.fill(batch);
+            commands += batch.jobs.iter().flatten().count();
             let (answers, wrote_here) = self.write_batch(transaction, batch).await?;
             decided.push(answers);
             wrote |= wrote_here;
@@ -250,7 +266,12 @@ impl Shared {
         batch: &Batch,
     ) -> Result<(Decided, bool), Failure> {
         let mut needs = Needs::default();
-        for job in &batch.jobs {
+        let jobs = batch.jobs.as_deref().unwrap_or_default();
+        if jobs.is_empty() {
+            // Nobody waits for any of them any more.
+            return Ok((Decided::default(), false));
+        }
+        for job in jobs {
             if let Work::Command(command) = &job.work {
                 needs.add(command);
             }
@@ -262,9 +283,9 @@ impl Shared {
             ids: &*self.ids,
             policy: self.policy,
         };
-        let mut answers = Vec::with_capacity(batch.jobs.len());
+        let mut answers = Vec::with_capacity(jobs.len());
         let mut expired = false;
-        for job in &batch.jobs {
+        for job in jobs {
             if state.participants_changed() >= BATCH_PARTICIPANTS {
                 break;
             }

@@ -96,7 +96,8 @@ impl Job {
 /// One tenant's share of a transaction.
 pub(super) struct Batch {
     pub(super) tenant: TenantId,
-    pub(super) jobs: Vec<Job>,
+    /// None before the turn: until then more can come.
+    pub(super) jobs: Option<Vec<Job>>,
 }
 
 /// All that waits in this process.
@@ -160,13 +161,14 @@ impl Queues {
         Ok(())
     }
 
-    /// Waits for the next round: what one transaction carries. None: closed, and all is done.
+    /// Waits for the next round: the tenants that one transaction serves. None: closed, and all is
+    /// done.
     pub(super) async fn next(&self) -> Option<Vec<Batch>> {
         loop {
             let changed = self.changed.notified();
             {
                 let mut waiting = self.lock();
-                let round = waiting.take(self.tenants_at_once);
+                let round = waiting.claim(self.tenants_at_once);
                 if !waiting.ready.is_empty() || waiting.is_done() {
                     // For another worker.
                     self.changed.notify_one();
@@ -179,6 +181,13 @@ impl Queues {
                 }
             }
             changed.await;
+        }
+    }
+
+    /// Fills a batch with what has queued for its tenant.
+    pub(super) fn fill(&self, batch: &mut Batch) {
+        if batch.jobs.is_none() {
+            batch.jobs = Some(self.lock().take(&batch.tenant));
         }
     }
 
@@ -220,29 +229,26 @@ impl Waiting {
         self.closed && self.tenants.is_empty()
     }
 
-    /// Takes the batches of the tenants that have waited longest.
-    fn take(&mut self, tenants_at_once: usize) -> Vec<Batch> {
-        let mut round = Vec::new();
-        let mut commands = 0;
-        while round.len() < tenants_at_once && commands < BATCH_COMMANDS {
-            let Some(tenant) = self.ready.pop_front() else {
-                break;
-            };
-            let Some(queue) = self.tenants.get_mut(&tenant) else {
-                continue;
-            };
-            let (jobs, taken) = queue.take();
-            self.jobs -= taken;
-            commands += jobs.len();
-            if jobs.is_empty() {
-                // All were abandoned.
-                self.tenants.remove(&tenant);
-            } else {
+    /// Claims the tenants that have waited longest.
+    fn claim(&mut self, tenants_at_once: usize) -> Vec<Batch> {
+        let count = self.ready.len().min(tenants_at_once);
+        let mut round = Vec::with_capacity(count);
+        for tenant in self.ready.drain(..count) {
+            if let Some(queue) = self.tenants.get_mut(&tenant) {
                 queue.in_flight = true;
-                round.push(Batch { tenant, jobs });
+                round.push(Batch { tenant, jobs: None });
             }
         }
         round
+    }
+
+    fn take(&mut self, tenant: &TenantId) -> Vec<Job> {
+        let Some(queue) = self.tenants.get_mut(tenant) else {
+            return Vec::new();
+        };
+        let (jobs, taken) = queue.take();
+        self.jobs -= taken;
+        jobs
     }
 }
 

@@ -260,7 +260,7 @@ impl State {
             self.message_view(&message),
             self.view(&self.rows.threads[&message.thread], sender),
         );
-        self.changed.messages.insert(message.id);
+        self.changed.new_messages.insert(message.id);
         self.rows.messages.insert(message.id, message);
         Outcome::Sent(Box::new(answer))
     }

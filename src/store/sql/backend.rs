@@ -26,6 +26,12 @@ pub(crate) trait Backend: Database + Sized {
     /// Translates a statement from SQLite's dialect.
     fn dialect(sql: &str) -> String;
 
+    /// Joins INSERTs, each of whose rows are `$2`, to one text, whose rows are `$2`, `$3` ….
+    fn together(inserts: &[String]) -> String;
+
+    /// Whether that text may be run.
+    fn saves_together(extras: &Self::Extras) -> bool;
+
     /// What there is to be done about a failure.
     fn classify(error: sqlx::Error) -> Error;
 
@@ -38,6 +44,13 @@ pub(crate) trait Backend: Database + Sized {
 
     /// Runs a statement for its effect; says how many rows it wrote.
     fn execute(
+        connection: &mut Self::Connection,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+
+    /// Runs a text that was joined; says how many rows it wrote.
+    fn execute_together(
         connection: &mut Self::Connection,
         sql: &Arc<str>,
         params: &[Param<'_>],
@@ -71,6 +84,11 @@ pub(crate) trait Backend: Database + Sized {
 
 /// Held while a read runs.
 pub(crate) type ReadPermit<'a> = tokio::sync::RwLockReadGuard<'a, ()>;
+
+/// One of the INSERTs to be joined, with its rows in their place.
+pub(super) fn with_rows_at(index: usize, insert: &str) -> String {
+    insert.replace("$2", &format!("${}", index + 2))
+}
 
 /// A statement's parameter.
 pub(crate) enum Param<'a> {

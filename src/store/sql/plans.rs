@@ -87,7 +87,7 @@ fn reads<DB: Backend>() -> Vec<(&'static str, Arc<str>)> {
         "log_point",
         "load",
     ];
-    let statements = Statements::translated(DB::dialect);
+    let statements = Statements::of::<DB>();
     let all = statements.all().into_iter();
     all.filter(|(name, _)| READS.iter().any(|prefix| name.starts_with(prefix)))
         .map(|(name, sql)| (name, Arc::clone(sql)))
@@ -282,7 +282,7 @@ async fn a_read_on_sqlite_takes_the_same_steps_however_many_threads_and_messages
 async fn a_page_takes_one_statement_however_many_threads_there_are(#[case] many: i64) {
     let folder = TempDir::new().unwrap();
     let mut connection = sqlite_database(&folder, many).await;
-    let sql = Arc::clone(&Statements::translated(Sqlite::dialect).inbox_placed);
+    let sql = Arc::clone(&Statements::of::<Sqlite>().inbox_placed);
     let params = [
         Param::Text("default"),
         Param::Text("ana"),

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    Executor, Pool, Postgres,
+    Executor, PgConnection, Pool, Postgres,
     error::DatabaseError,
     migrate::Migrator,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
@@ -12,7 +12,7 @@ use tokio::sync::Mutex;
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, calls},
+    backend::{ReadPermit, calls, with_rows_at},
     shared::Pools,
 };
 use crate::{
@@ -63,14 +63,19 @@ pub(crate) struct Extras {
     listener: Mutex<Option<PgListener>>,
     /// A server can be told to forget what it acknowledged; then so would we.
     fsync: String,
+    /// Citus spreads the tables over machines. It runs an INSERT … SELECT where the tenant lies if
+    /// that is all of the statement.
+    distributed: bool,
 }
 
 /// Connects to a database whose tables are up to date.
 pub(crate) async fn connect(options: PgConnectOptions) -> sqlx::Result<(Pools<Postgres>, Extras)> {
     let readers = pool(READERS).connect_with(options.clone()).await?;
-    let (fsync,): (String,) = sqlx::query_as("SELECT current_setting('fsync')")
-        .fetch_one(&readers)
-        .await?;
+    let (fsync, distributed): (String, bool) = sqlx::query_as(
+        "SELECT current_setting('fsync'), to_regclass('pg_dist_partition') IS NOT NULL",
+    )
+    .fetch_one(&readers)
+    .await?;
     let pools = Pools {
         writers: pool(WRITERS).connect_lazy_with(options.clone()),
         readers,
@@ -80,6 +85,7 @@ pub(crate) async fn connect(options: PgConnectOptions) -> sqlx::Result<(Pools<Po
         options,
         listener: Mutex::new(None),
         fsync,
+        distributed,
     };
     Ok((pools, extras))
 }
@@ -116,6 +122,37 @@ impl Backend for Postgres {
             .replace("json_array(", "json_build_array(")
             .replace("unhex(", "uuid(")
             .replace("hex(", "text(")
+    }
+
+    /// One statement, in one round trip. The INSERTs see the tables as they were before it, and
+    /// none of them needs another.
+    fn together(inserts: &[String]) -> String {
+        let inserts = inserts.iter().enumerate();
+        let (parts, counts): (Vec<_>, Vec<_>) = inserts
+            .map(|(index, sql)| {
+                let insert = with_rows_at(index, sql);
+                (
+                    format!("insert{index} AS ({insert} RETURNING 1)"),
+                    format!("(SELECT count(*) FROM insert{index})"),
+                )
+            })
+            .unzip();
+        let (parts, counts) = (parts.join(",\n"), counts.join(" + "));
+        format!("WITH {parts}\nSELECT CAST({counts} AS text)")
+    }
+
+    fn saves_together(extras: &Extras) -> bool {
+        !extras.distributed
+    }
+
+    async fn execute_together(
+        connection: &mut PgConnection,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> sqlx::Result<u64> {
+        let written = Self::fetch(connection, sql, params).await?;
+        let written = written.unwrap_or_default().parse();
+        written.map_err(|error| sqlx::Error::Decode(Box::new(error)))
     }
 
     fn classify(error: sqlx::Error) -> Error {

@@ -22,7 +22,7 @@ const ACROSS_TENANTS: &[&str] = &["secret", "tenants_to_expire", "log_heads"];
 
 /// Every statement, by name, as it is sent to a database.
 fn statements<DB: Backend>() -> Vec<(String, String)> {
-    let statements = Statements::translated(DB::dialect);
+    let statements = Statements::of::<DB>();
     let mut named: Vec<(String, String)> = statements
         .all()
         .into_iter()

@@ -4,9 +4,12 @@ use serde::Serialize;
 
 use super::{Param, json_rows, numbers::UserNumbers, rows};
 use crate::{
-    model::{Changes, UserRecord},
+    model::{Changes, Message, Participant, Thread, ThreadId},
     store::Result,
 };
+
+/// How many statements there are to save by; some tables have two.
+pub(super) const TABLES: usize = 12;
 
 /// Rows of one table, as a statement's parameter.
 pub(super) struct Rows {
@@ -14,7 +17,25 @@ pub(super) struct Rows {
     pub(super) count: u64,
 }
 
-fn rows<Row: Serialize>(rows: impl Iterator<Item = Result<Row>>) -> Result<Rows> {
+/// What a batch changed, in the order of the statements that save it.
+pub(super) fn rows(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<[Rows; TABLES]> {
+    Ok([
+        users(numbers, changes)?,
+        threads(numbers, &changes.new_threads)?,
+        threads(numbers, &changes.threads)?,
+        participants(numbers, &changes.new_participants)?,
+        participants(numbers, &changes.participants)?,
+        messages(numbers, &changes.new_messages)?,
+        messages(numbers, &changes.messages)?,
+        revisions(changes)?,
+        requests(numbers, changes)?,
+        mailboxes(numbers, changes)?,
+        events(numbers, changes)?,
+        audience(numbers, changes)?,
+    ])
+}
+
+fn encode<Row: Serialize>(rows: impl Iterator<Item = Result<Row>>) -> Result<Rows> {
     let rows: Vec<Row> = rows.collect::<Result<_>>()?;
     Ok(Rows {
         json: json_rows(&rows)?,
@@ -22,15 +43,15 @@ fn rows<Row: Serialize>(rows: impl Iterator<Item = Result<Row>>) -> Result<Rows>
     })
 }
 
-pub(super) fn users(numbers: &UserNumbers, users: &[&UserRecord]) -> Result<Rows> {
-    rows(users.iter().map(|record| {
+fn users(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
+    encode(changes.users.iter().map(|record| {
         let id = &record.user.id;
         Ok((numbers.of(id)?, id, record.known_time))
     }))
 }
 
-pub(super) fn threads(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    rows(changes.threads.iter().map(|thread| {
+fn threads(numbers: &UserNumbers, threads: &[&Thread]) -> Result<Rows> {
+    encode(threads.iter().map(|thread| {
         Ok((
             rows::hex(thread.id.0),
             &thread.subject,
@@ -42,8 +63,8 @@ pub(super) fn threads(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Ro
     }))
 }
 
-pub(super) fn participants(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    rows(changes.participants.iter().map(|(thread, participant)| {
+fn participants(numbers: &UserNumbers, participants: &[(ThreadId, &Participant)]) -> Result<Rows> {
+    encode(participants.iter().map(|(thread, participant)| {
         Ok((
             rows::hex(thread.0),
             numbers.of(&participant.user)?,
@@ -59,8 +80,8 @@ pub(super) fn participants(numbers: &UserNumbers, changes: &Changes<'_>) -> Resu
     }))
 }
 
-pub(super) fn messages(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    rows(changes.messages.iter().map(|message| {
+fn messages(numbers: &UserNumbers, messages: &[&Message]) -> Result<Rows> {
+    encode(messages.iter().map(|message| {
         Ok((
             rows::hex(message.id.0),
             rows::hex(message.thread.0),
@@ -76,8 +97,8 @@ pub(super) fn messages(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<R
     }))
 }
 
-pub(super) fn revisions(changes: &Changes<'_>) -> Result<Rows> {
-    rows(changes.revisions.iter().map(|former| {
+fn revisions(changes: &Changes<'_>) -> Result<Rows> {
+    encode(changes.revisions.iter().map(|former| {
         Ok((
             rows::hex(former.message.0),
             former.revision,
@@ -87,8 +108,8 @@ pub(super) fn revisions(changes: &Changes<'_>) -> Result<Rows> {
     }))
 }
 
-pub(super) fn requests(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    rows(changes.requests.iter().map(|request| {
+fn requests(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
+    encode(changes.requests.iter().map(|request| {
         Ok((
             numbers.of(&request.user)?,
             rows::hex(request.id.0),
@@ -99,8 +120,8 @@ pub(super) fn requests(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<R
     }))
 }
 
-pub(super) fn mailboxes(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    rows(changes.mailboxes.iter().map(|(user, mailbox)| {
+fn mailboxes(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
+    encode(changes.mailboxes.iter().map(|(user, mailbox)| {
         Ok((
             numbers.of(user)?,
             mailbox.inbox,
@@ -113,8 +134,8 @@ pub(super) fn mailboxes(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<
     }))
 }
 
-pub(super) fn events(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    rows(changes.events.iter().map(|event| {
+fn events(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
+    encode(changes.events.iter().map(|event| {
         Ok((
             event.position,
             rows::hex(event.id.0),
@@ -128,8 +149,8 @@ pub(super) fn events(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Row
     }))
 }
 
-pub(super) fn audience(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    rows(changes.events.iter().flat_map(|event| {
+fn audience(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
+    encode(changes.events.iter().flat_map(|event| {
         let told = event.audience.iter();
         told.map(|user| Ok((numbers.of(user)?, event.position)))
     }))

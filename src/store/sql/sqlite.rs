@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    Pool, Sqlite,
+    Pool, Sqlite, SqliteConnection,
     error::DatabaseError,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -16,7 +16,7 @@ use tokio::sync::RwLock;
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, calls},
+    backend::{ReadPermit, calls, with_rows_at},
     shared::Pools,
 };
 use crate::{
@@ -99,6 +99,27 @@ impl Backend for Sqlite {
             .replace("elements_of(", "json_each(")
             // The transaction itself is the turn.
             .replace(" FOR UPDATE", "")
+    }
+
+    /// One after the other, which the driver does in one hop to its thread.
+    fn together(inserts: &[String]) -> String {
+        let inserts = inserts.iter().enumerate();
+        let inserts: Vec<_> = inserts
+            .map(|(index, sql)| with_rows_at(index, sql))
+            .collect();
+        inserts.join(";\n")
+    }
+
+    fn saves_together(_: &Extras) -> bool {
+        true
+    }
+
+    async fn execute_together(
+        connection: &mut SqliteConnection,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> sqlx::Result<u64> {
+        Self::execute(connection, sql, params).await
     }
 
     fn classify(error: sqlx::Error) -> Error {

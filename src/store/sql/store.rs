@@ -30,7 +30,7 @@ impl<DB: Backend> SqlStore<DB> {
     /// A store over a database whose tables are up to date.
     pub(crate) async fn new(pools: Pools<DB>, extras: DB::Extras) -> Result<Self> {
         let shared = Shared {
-            statements: Statements::translated(DB::dialect),
+            statements: Statements::of::<DB>(),
             pools,
             extras,
         };

@@ -9,11 +9,11 @@ use super::{
     Backend, Param, Statements, load,
     numbers::UserNumbers,
     rows::parse,
-    save::{self, Rows},
+    save::{self, Rows, TABLES},
     shared::Shared,
 };
 use crate::{
-    model::{Changes, Loaded, LogPosition, Needs, TenantId, UserRecord},
+    model::{Changes, Loaded, LogPosition, Needs, TenantId},
     store::{Error, Expiry, Result, Transaction},
 };
 
@@ -59,36 +59,27 @@ impl<DB: Backend> SqlTransaction<DB> {
             .map_err(DB::classify)
     }
 
-    /// Saves rows of one table; no row, no statement.
-    async fn save_rows(
-        &mut self,
-        tenant: &TenantId,
-        statement: impl Fn(&Statements) -> &Arc<str>,
-        rows: Rows,
-    ) -> Result<()> {
-        if rows.count == 0 {
-            return Ok(());
+    /// Saves rows table by table; no row, no statement.
+    async fn save_one_by_one(&mut self, tenant: &TenantId, rows: [Rows; TABLES]) -> Result<u64> {
+        let mut written = 0;
+        for (table, rows) in rows.into_iter().enumerate() {
+            if rows.count > 0 {
+                let params = [Param::Text(tenant.as_str()), rows.json];
+                written += self.execute(|sql| &sql.saves[table], &params).await?;
+            }
         }
-        let params = [Param::Text(tenant.as_str()), rows.json];
-        let written = self.execute(statement, &params).await?;
-        // The tenant comes from the head row: without one nothing would be written, silently.
-        if written == rows.count {
-            Ok(())
-        } else {
-            Err(Error::defect(format!(
-                "{written} rows written instead of {}",
-                rows.count
-            )))
-        }
+        Ok(written)
     }
 
-    /// Gives numbers to users that have none yet, and saves who is new or newly known.
-    async fn save_users(&mut self, tenant: &TenantId, users: &[&UserRecord]) -> Result<()> {
-        for record in users {
-            self.numbers.number(&record.user.id);
-        }
-        let rows = save::users(&self.numbers, users)?;
-        self.save_rows(tenant, |sql| &sql.save_users, rows).await
+    /// Saves rows of all tables with one statement: a round trip or a thread's hop costs more
+    /// than an INSERT of no rows.
+    async fn save_together(&mut self, tenant: &TenantId, rows: [Rows; TABLES]) -> Result<u64> {
+        let mut params = vec![Param::Text(tenant.as_str())];
+        params.extend(rows.map(|rows| rows.json));
+        let sql = &self.shared.statements.save_together;
+        DB::execute_together(&mut self.transaction, sql, &params)
+            .await
+            .map_err(DB::classify)
     }
 }
 
@@ -117,33 +108,23 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
     }
 
     async fn save(&mut self, tenant: &TenantId, changes: &Changes<'_>) -> Result<()> {
-        self.save_users(tenant, &changes.users).await?;
-        let numbers = &self.numbers;
-        let threads = save::threads(numbers, changes)?;
-        let participants = save::participants(numbers, changes)?;
-        let messages = save::messages(numbers, changes)?;
-        let revisions = save::revisions(changes)?;
-        let requests = save::requests(numbers, changes)?;
-        let mailboxes = save::mailboxes(numbers, changes)?;
-        let events = save::events(numbers, changes)?;
-        let audience = save::audience(numbers, changes)?;
-
-        self.save_rows(tenant, |sql| &sql.save_threads, threads)
-            .await?;
-        self.save_rows(tenant, |sql| &sql.save_participants, participants)
-            .await?;
-        self.save_rows(tenant, |sql| &sql.save_messages, messages)
-            .await?;
-        self.save_rows(tenant, |sql| &sql.save_revisions, revisions)
-            .await?;
-        self.save_rows(tenant, |sql| &sql.save_requests, requests)
-            .await?;
-        self.save_rows(tenant, |sql| &sql.save_mailboxes, mailboxes)
-            .await?;
-        self.save_rows(tenant, |sql| &sql.save_events, events)
-            .await?;
-        self.save_rows(tenant, |sql| &sql.save_audience, audience)
-            .await
+        for record in &changes.users {
+            self.numbers.number(&record.user.id);
+        }
+        let rows = save::rows(&self.numbers, changes)?;
+        let wanted: u64 = rows.iter().map(|rows| rows.count).sum();
+        let written = if DB::saves_together(&self.shared.extras) {
+            self.save_together(tenant, rows).await?
+        } else {
+            self.save_one_by_one(tenant, rows).await?
+        };
+        // The tenant comes from the head row: without one nothing would be written, silently.
+        if written == wanted {
+            Ok(())
+        } else {
+            let defect = format!("{written} rows written instead of {wanted}");
+            Err(Error::defect(defect))
+        }
     }
 
     async fn expire(&mut self, tenant: &TenantId, expiry: Expiry) -> Result<bool> {

@@ -23,23 +23,36 @@ mod writing;
 
 use std::sync::Arc;
 
+use super::{Backend, save::TABLES};
+
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         /// The statements, in one database's dialect.
         pub(crate) struct Statements {
             $($(#[$doc])* pub(in crate::store::sql) $name: Arc<str>,)*
+            /// What a batch saves, table by table; rows are `$2`.
+            pub(in crate::store::sql) saves: [Arc<str>; TABLES],
+            /// All of that at once; rows are `$2`, `$3` … in the same order.
+            pub(in crate::store::sql) save_together: Arc<str>,
         }
 
         impl Statements {
             /// The statements as a database wants them.
-            pub(crate) fn translated(dialect: impl Fn(&str) -> String) -> Self {
-                Self { $($name: dialect($sql).into(),)* }
+            pub(crate) fn of<DB: Backend>() -> Self {
+                let saves = writing::SAVES.map(|(_, sql)| DB::dialect(sql));
+                Self {
+                    save_together: DB::together(&saves).into(),
+                    saves: saves.map(Arc::from),
+                    $($name: DB::dialect($sql).into(),)*
+                }
             }
 
             /// All of them with their names, for the tests that hold the rules.
             #[cfg(test)]
             pub(crate) fn all(&self) -> Vec<(&'static str, &Arc<str>)> {
-                vec![$((stringify!($name), &self.$name),)*]
+                let names = writing::SAVES.map(|(name, _)| name);
+                let saves = names.into_iter().zip(&self.saves);
+                saves.chain([$((stringify!($name), &self.$name),)*]).collect()
             }
         }
     };
@@ -93,24 +106,6 @@ statements! {
     /// What a batch touches: `$2` users, `$3` threads, `$4` messages, `$5` requests (user, id),
     /// `$6` marks (user, thread, number).
     load = writing::LOAD;
-    /// New users, and users newly known.
-    save_users = writing::SAVE_USERS;
-    /// New threads, and what changes in one.
-    save_threads = writing::SAVE_THREADS;
-    /// New participants, and what changes in one.
-    save_participants = writing::SAVE_PARTICIPANTS;
-    /// New messages, and what an edit changes in one.
-    save_messages = writing::SAVE_MESSAGES;
-    /// Former contents.
-    save_revisions = writing::SAVE_REVISIONS;
-    /// Requests carried out.
-    save_requests = writing::SAVE_REQUESTS;
-    /// Counts.
-    save_mailboxes = writing::SAVE_MAILBOXES;
-    /// Events.
-    save_events = writing::SAVE_EVENTS;
-    /// Who is told.
-    save_audience = writing::SAVE_AUDIENCE;
     /// Whether the log holds an event (`$3`) at a position (`$2`).
     holds_event = housekeeping::HOLDS_EVENT;
     /// The first position to keep, among the `$3` oldest: the last event older than `$2`.

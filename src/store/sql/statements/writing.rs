@@ -1,5 +1,7 @@
 //! A batch: the turn, what it touches, and what it changed.
 
+use super::super::save::TABLES;
+
 /// Waits for a tenant's turn; no row: the tenant has no head yet.
 pub(super) const TAKE_TURN: &str = "SELECT tenant FROM log_heads WHERE tenant = $1 FOR UPDATE";
 
@@ -66,59 +68,114 @@ pub(super) const LOAD: &str = concat!(
         ) AS text)"
 );
 
+/// What a batch saves, in the order of [`save::rows`](super::super::save::rows).
+pub(super) const SAVES: [(&str, &str); TABLES] = [
+    ("save_users", SAVE_USERS),
+    ("add_threads", ADD_THREADS),
+    ("save_threads", SAVE_THREADS),
+    ("add_participants", ADD_PARTICIPANTS),
+    ("save_participants", SAVE_PARTICIPANTS),
+    ("add_messages", ADD_MESSAGES),
+    ("save_messages", SAVE_MESSAGES),
+    ("add_revisions", ADD_REVISIONS),
+    ("add_requests", ADD_REQUESTS),
+    ("save_mailboxes", SAVE_MAILBOXES),
+    ("add_events", ADD_EVENTS),
+    ("add_audience", ADD_AUDIENCE),
+];
+
 /// New users, and users newly known.
-pub(super) const SAVE_USERS: &str = "INSERT INTO users (tenant, number, id, known_time)
+const SAVE_USERS: &str = "INSERT INTO users (tenant, number, id, known_time)
         SELECT h.tenant, CAST(r.value->>0 AS bigint), r.value->>1, CAST(r.value->>2 AS bigint)
         FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1
         ON CONFLICT (tenant, number) DO UPDATE SET known_time = excluded.known_time";
 
-/// New threads, and what changes in one.
-pub(super) const SAVE_THREADS: &str =
-    "INSERT INTO threads (tenant, id, subject, create_time, update_time, starter,
+macro_rules! add_threads {
+    () => {
+        "INSERT INTO threads (tenant, id, subject, create_time, update_time, starter,
             message_count)
         SELECT h.tenant, unhex(r.value->>0), r.value->>1, CAST(r.value->>2 AS bigint),
             CAST(r.value->>3 AS bigint), CAST(r.value->>4 AS bigint),
             CAST(r.value->>5 AS bigint)
-        FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1
-        ON CONFLICT (tenant, id) DO UPDATE SET subject = excluded.subject,
-            update_time = excluded.update_time, message_count = excluded.message_count";
+        FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1"
+    };
+}
 
-/// New participants, and what changes in one.
-pub(super) const SAVE_PARTICIPANTS: &str =
-    "INSERT INTO participants (tenant, thread, user_number, place, placement,
+/// New threads.
+///
+/// Where it is known that none is there, Postgres saves a fifth by not being asked to look.
+const ADD_THREADS: &str = add_threads!();
+
+/// What changes in threads.
+const SAVE_THREADS: &str = concat!(
+    add_threads!(),
+    "
+        ON CONFLICT (tenant, id) DO UPDATE SET subject = excluded.subject,
+            update_time = excluded.update_time, message_count = excluded.message_count"
+);
+
+macro_rules! add_participants {
+    () => {
+        "INSERT INTO participants (tenant, thread, user_number, place, placement,
             placement_time, read_number, unread_count, sent_count, last_sent_number, position)
         SELECT h.tenant, unhex(r.value->>0), CAST(r.value->>1 AS bigint),
             CAST(r.value->>2 AS bigint), CAST(r.value->>3 AS bigint),
             CAST(r.value->>4 AS bigint), CAST(r.value->>5 AS bigint),
             CAST(r.value->>6 AS bigint), CAST(r.value->>7 AS bigint),
             CAST(r.value->>8 AS bigint), CAST(r.value->>9 AS bigint)
-        FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1
+        FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1"
+    };
+}
+
+/// New participants.
+///
+/// Where it is known that none is there, Postgres saves a fifth by not being asked to look.
+const ADD_PARTICIPANTS: &str = add_participants!();
+
+/// What changes in participants.
+const SAVE_PARTICIPANTS: &str = concat!(
+    add_participants!(),
+    "
         ON CONFLICT (tenant, thread, user_number) DO UPDATE SET placement = excluded.placement,
             placement_time = excluded.placement_time, read_number = excluded.read_number,
             unread_count = excluded.unread_count, sent_count = excluded.sent_count,
-            last_sent_number = excluded.last_sent_number, position = excluded.position";
+            last_sent_number = excluded.last_sent_number, position = excluded.position"
+);
 
-/// New messages, and what an edit changes in one.
-pub(super) const SAVE_MESSAGES: &str =
-    "INSERT INTO messages (tenant, id, thread, number, sender, sender_count,
+macro_rules! add_messages {
+    () => {
+        "INSERT INTO messages (tenant, id, thread, number, sender, sender_count,
             position, content, send_time, edit_time, revision)
         SELECT h.tenant, unhex(r.value->>0), unhex(r.value->>1), CAST(r.value->>2 AS bigint),
             CAST(r.value->>3 AS bigint), CAST(r.value->>4 AS bigint),
             CAST(r.value->>5 AS bigint), r.value->>6, CAST(r.value->>7 AS bigint),
             CAST(r.value->>8 AS bigint), CAST(r.value->>9 AS bigint)
-        FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1
+        FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1"
+    };
+}
+
+/// New messages.
+///
+/// Where it is known that none is there, Postgres saves a fifth by not being asked to look.
+const ADD_MESSAGES: &str = add_messages!();
+
+/// What changes in messages.
+const SAVE_MESSAGES: &str = concat!(
+    add_messages!(),
+    "
         ON CONFLICT (tenant, thread, number) DO UPDATE SET content = excluded.content,
-            edit_time = excluded.edit_time, revision = excluded.revision";
+            edit_time = excluded.edit_time, revision = excluded.revision"
+);
 
 /// Former contents.
-pub(super) const SAVE_REVISIONS: &str =
+const ADD_REVISIONS: &str =
     "INSERT INTO revisions (tenant, message, revision, content, replace_time)
         SELECT h.tenant, unhex(r.value->>0), CAST(r.value->>1 AS bigint), r.value->>2,
             CAST(r.value->>3 AS bigint)
         FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1";
 
 /// Requests carried out.
-pub(super) const SAVE_REQUESTS: &str =
+const ADD_REQUESTS: &str =
     "INSERT INTO requests (tenant, user_number, request_id, fingerprint, message,
             time)
         SELECT h.tenant, CAST(r.value->>0 AS bigint), unhex(r.value->>1), r.value->>2,
@@ -126,7 +183,7 @@ pub(super) const SAVE_REQUESTS: &str =
         FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1";
 
 /// Counts.
-pub(super) const SAVE_MAILBOXES: &str =
+const SAVE_MAILBOXES: &str =
     "INSERT INTO mailboxes (tenant, user_number, inbox, unread, sent, deleted,
             total, unread_messages)
         SELECT h.tenant, CAST(r.value->>0 AS bigint), CAST(r.value->>1 AS bigint),
@@ -139,7 +196,7 @@ pub(super) const SAVE_MAILBOXES: &str =
             total = excluded.total, unread_messages = excluded.unread_messages";
 
 /// Events.
-pub(super) const SAVE_EVENTS: &str =
+const ADD_EVENTS: &str =
     "INSERT INTO events (tenant, position, id, kind, time, thread, message, actor,
             request_id)
         SELECT h.tenant, CAST(r.value->>0 AS bigint), unhex(r.value->>1),
@@ -148,6 +205,6 @@ pub(super) const SAVE_EVENTS: &str =
         FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1";
 
 /// Who is told.
-pub(super) const SAVE_AUDIENCE: &str = "INSERT INTO audience (tenant, user_number, position)
+const ADD_AUDIENCE: &str = "INSERT INTO audience (tenant, user_number, position)
         SELECT h.tenant, CAST(r.value->>0 AS bigint), CAST(r.value->>1 AS bigint)
         FROM log_heads h CROSS JOIN rows_of($2) AS r WHERE h.tenant = $1";
