@@ -64,6 +64,7 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let p50 = times.get(times.len() / 2).map_or(0, Duration::as_micros);
     if options.json {
         let result = serde_json::json!({
+            "sqlite": rusqlite::version(),
             "batch": options.batch,
             "seconds": seconds,
             "messages": messages,
