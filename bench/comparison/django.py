@@ -29,7 +29,8 @@ class Django:
         self.port = free_port()
         gunicorn = [python, "-m", "gunicorn", "-w", 2, "-b", f"127.0.0.1:{self.port}"]
         gunicorn += ["--no-control-socket", "wsgi"]
-        started = running("gunicorn", gunicorn, field.scratch, cwd=PROJECT, env=environment, ready="Listening at")
+        options = {"cwd": PROJECT, "env": environment, "ready": "Listening at"}
+        started = running("gunicorn", gunicorn, field.scratch, **options)
         stack.enter_context(started)
         # Either worker answers its first call slowly.
         load(self.port, self.inbox, 2, 1)

@@ -65,7 +65,8 @@ class Field:
 
     @contextlib.contextmanager
     def listening(self, name, command):
-        with running(name, command, self.scratch, cwd=self.scratch, ready=r"listening on ([\d.:]+\d)") as server:
+        ready = r"listening on ([\d.:]+\d)"
+        with running(name, command, self.scratch, cwd=self.scratch, ready=ready) as server:
             server.endpoint = f"http://{server.ready[1]}"
             server.database = None
             yield server

@@ -4,7 +4,7 @@ import contextlib
 import time
 
 from .field import rate
-from .figures import Row, median
+from .figures import Row
 
 
 def fanout(field):
