@@ -1,0 +1,57 @@
+-- A ReplyThread in a thread of two: the rows that Letterbox writes, in one statement.
+--
+-- As in send.sql, writers do not take turns, except over one thread. The sender is one of the two
+-- whom set_up.sql gave the thread to.
+\set thread random(1, 10000)
+\set starter 1 + (:thread - 1) % 1000
+\set recipient 1 + (:thread + :thread / 1000) % 1000
+\set replier random(0, 1)
+\set sender case when :replier = 0 then :starter else :recipient end
+WITH head AS MATERIALIZED (
+    SELECT position, bench_id(position) AS id,
+        (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now
+    FROM nextval('bench_positions') AS position
+), before AS MATERIALIZED (
+    SELECT user_number, placement, unread_count, sent_count FROM participants
+    WHERE tenant = 'bench' AND thread = bench_id(:thread::bigint)
+), thread AS (
+    UPDATE threads SET message_count = message_count + 1, update_time = now FROM head
+    WHERE tenant = 'bench' AND threads.id = bench_id(:thread::bigint)
+    RETURNING message_count AS number
+), participant AS (
+    UPDATE participants AS p SET placement = 1,
+        placement_time = CASE p.placement WHEN 1 THEN p.placement_time ELSE now END,
+        position = head.position,
+        read_number = CASE p.user_number WHEN :sender::bigint THEN number ELSE p.read_number END,
+        unread_count = CASE p.user_number WHEN :sender::bigint THEN 0 ELSE p.unread_count + 1 END,
+        sent_count = p.sent_count + (p.user_number = :sender::bigint)::integer,
+        last_sent_number = CASE p.user_number WHEN :sender::bigint THEN number
+            ELSE p.last_sent_number END
+    FROM head, thread WHERE p.tenant = 'bench' AND p.thread = bench_id(:thread::bigint)
+    RETURNING p.user_number, p.sent_count
+), mailbox AS (
+    INSERT INTO mailboxes AS b (tenant, user_number, inbox, unread, sent, deleted, total,
+        unread_messages)
+    SELECT 'bench', w.user_number, (w.placement <> 1)::integer,
+        (w.user_number <> :sender::bigint)::integer
+            - (w.placement = 1 AND w.unread_count > 0)::integer,
+        (w.user_number = :sender::bigint AND w.sent_count = 0)::integer, 0, 0,
+        CASE w.user_number WHEN :sender::bigint THEN -w.unread_count ELSE 1 END
+    FROM before w CROSS JOIN thread ORDER BY 2
+    ON CONFLICT (tenant, user_number) DO UPDATE SET inbox = b.inbox + excluded.inbox,
+        unread = b.unread + excluded.unread, sent = b.sent + excluded.sent,
+        deleted = b.deleted + excluded.deleted, total = b.total + excluded.total,
+        unread_messages = b.unread_messages + excluded.unread_messages
+), message AS (
+    INSERT INTO messages (tenant, thread, number, id, sender, sender_count, position, content,
+        send_time, edit_time, revision)
+    SELECT 'bench', bench_id(:thread::bigint), number, head.id, :sender::bigint, p.sent_count,
+        position, repeat('x', 200), now, NULL, 1
+    FROM head, thread, participant p WHERE p.user_number = :sender::bigint
+), told AS (
+    INSERT INTO audience (tenant, user_number, position)
+    SELECT 'bench', user_number, position FROM head, before
+)
+INSERT INTO events (tenant, position, id, kind, time, thread, message, actor, request_id)
+SELECT 'bench', position, id, 1, now, bench_id(:thread::bigint), id, :sender::bigint, NULL
+FROM head;
