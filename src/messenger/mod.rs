@@ -12,7 +12,7 @@ mod reading;
 mod writer;
 mod writing;
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
@@ -72,8 +72,8 @@ pub struct Messenger {
 }
 
 impl Messenger {
-    /// Starts the writer, the feed and the housekeeping.
-    pub fn start(parts: Parts) -> Arc<Self> {
+    /// Starts the writer, the feed and the housekeeping; fails where there is no thread to be had.
+    pub fn start(parts: Parts) -> io::Result<Arc<Self>> {
         let (moved, heard) = mpsc::unbounded_channel();
         let writer = Writer::start(
             Arc::clone(&parts.store),
@@ -82,7 +82,7 @@ impl Messenger {
             parts.policy,
             parts.queue_limits,
             moved,
-        );
+        )?;
         let closing = CancellationToken::new();
         tokio::spawn(closing.clone().run_until_cancelled_owned(housekeeping::run(
             Arc::clone(&parts.store),
@@ -91,14 +91,14 @@ impl Messenger {
             parts.feed.event_retention,
         )));
         let feed = Feed::start(Arc::clone(&parts.store), parts.clock, parts.feed, heard);
-        Arc::new(Self {
+        Ok(Arc::new(Self {
             fingerprints: FingerprintKey(parts.store.secret()),
             store: parts.store,
             writer,
             feed,
             known: Cache::new(KNOWN_USERS),
             closing,
-        })
+        }))
     }
 
     /// Watches what happens to a caller (or, for [`LogReader::Everyone`], to the whole tenant),

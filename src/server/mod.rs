@@ -55,6 +55,9 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(#[source] std::io::Error),
 }
 
 /// A server that listens, over an open database.
@@ -79,7 +82,8 @@ impl Server {
         let address = listener.local_addr().map_err(listening)?;
         let store = store::open(&database_address(&settings)?).await?;
 
-        let messenger = Messenger::start(messenger_parts(&settings, &parts, Arc::clone(&store)));
+        let messenger = Messenger::start(messenger_parts(&settings, &parts, Arc::clone(&store)))
+            .map_err(StartError::Thread)?;
         let messaging = Messaging::new(
             Arc::clone(&messenger),
             TokenKey(store.secret()),

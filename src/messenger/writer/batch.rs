@@ -100,13 +100,14 @@ impl Shared {
     }
 
     fn answer(&self, batch: Batch, decided: Decided) {
+        let had_taken = batch.jobs.is_some();
         let mut jobs = batch.jobs.into_iter().flatten();
         for answer in decided.answers {
             if let Some(job) = jobs.next() {
                 job.answer(answer.map_err(Error::from));
             }
         }
-        self.queues.done(&batch.tenant, jobs.collect());
+        self.queues.done(&batch.tenant, had_taken, jobs.collect());
     }
 
     fn fail(&self, mut batch: Batch, error: &Error) {
@@ -114,7 +115,7 @@ impl Shared {
         for job in batch.jobs.into_iter().flatten() {
             job.answer(Err(error.clone()));
         }
-        self.queues.done(&batch.tenant, Vec::new());
+        self.queues.done(&batch.tenant, true, Vec::new());
     }
 
     /// Puts a batch back into the queue, without those who have waited too long.
@@ -128,7 +129,7 @@ impl Shared {
         for job in impatient {
             job.answer(Err(store::Error::TurnTimedOut.into()));
         }
-        self.queues.done(&batch.tenant, patient);
+        self.queues.done(&batch.tenant, true, patient);
     }
 
     /// Finds the command that makes a batch fail, so that it fails alone.
@@ -139,7 +140,7 @@ impl Shared {
                 self.fail(batch, &error);
                 continue;
             }
-            let tenant = batch.tenant;
+            let (tenant, had_taken) = (batch.tenant, batch.jobs.is_some());
             for job in batch.jobs.into_iter().flatten() {
                 let mut single = [Batch {
                     tenant: tenant.clone(),
@@ -161,7 +162,7 @@ impl Shared {
                     job.answer(answer);
                 }
             }
-            self.queues.done(&tenant, Vec::new());
+            self.queues.done(&tenant, had_taken, Vec::new());
         }
     }
 

@@ -111,7 +111,7 @@ pub(super) struct Queues {
 #[derive(Default)]
 struct Waiting {
     tenants: HashMap<TenantId, TenantQueue>,
-    /// Tenants that have something to be written and nothing in flight, longest waiting first.
+    /// Tenants that have something to be written and that nobody has claimed, longest waiting first.
     ready: VecDeque<TenantId>,
     jobs: usize,
     closed: bool,
@@ -122,7 +122,10 @@ struct TenantQueue {
     jobs: VecDeque<Job>,
     /// How many jobs each user has here.
     users: HashMap<UserId, usize>,
-    in_flight: bool,
+    /// How many workers have claimed the tenant.
+    claims: usize,
+    /// How many of these have taken their batch.
+    taken: usize,
 }
 
 impl Queues {
@@ -151,10 +154,13 @@ impl Queues {
         }
         *queue.users.entry(job.user.clone()).or_default() += 1;
         queue.jobs.push_back(job);
-        let newly_ready = queue.jobs.len() == 1 && !queue.in_flight;
+        let first = queue.jobs.len() == 1;
+        let newly_ready = first && queue.claims == 0;
         waiting.jobs += 1;
         if newly_ready {
             waiting.ready.push_back(tenant.clone());
+        }
+        if first {
             drop(waiting);
             self.changed.notify_one();
         }
@@ -191,22 +197,25 @@ impl Queues {
         }
     }
 
-    /// Lets a tenant go on; what was not carried out goes back to the front of its queue.
-    pub(super) fn done(&self, tenant: &TenantId, left_over: Vec<Job>) {
+    /// Gives up a claim; what was not carried out goes back to the front of the tenant's queue.
+    pub(super) fn done(&self, tenant: &TenantId, had_taken: bool, left_over: Vec<Job>) {
         let mut waiting = self.lock();
         waiting.jobs += left_over.len();
         let Some(queue) = waiting.tenants.get_mut(tenant) else {
             return;
         };
-        queue.in_flight = false;
+        queue.claims -= 1;
+        queue.taken -= usize::from(had_taken);
         for job in left_over.into_iter().rev() {
             *queue.users.entry(job.user.clone()).or_default() += 1;
             queue.jobs.push_front(job);
         }
-        if queue.jobs.is_empty() {
-            waiting.tenants.remove(tenant);
-        } else {
-            waiting.ready.push_back(tenant.clone());
+        if queue.claims == 0 {
+            if queue.jobs.is_empty() {
+                waiting.tenants.remove(tenant);
+            } else {
+                waiting.ready.push_back(tenant.clone());
+            }
         }
         drop(waiting);
         self.changed.notify_one();
@@ -232,20 +241,35 @@ impl Waiting {
     /// Claims the tenants that have waited longest.
     fn claim(&mut self, tenants_at_once: usize) -> Vec<Batch> {
         let count = self.ready.len().min(tenants_at_once);
-        let mut round = Vec::with_capacity(count);
-        for tenant in self.ready.drain(..count) {
+        let mut claimed: Vec<TenantId> = self.ready.drain(..count).collect();
+        if claimed.is_empty() && tenants_at_once == 1 {
+            claimed.extend(self.next_in_turn());
+        }
+        let mut round = Vec::with_capacity(claimed.len());
+        for tenant in claimed {
             if let Some(queue) = self.tenants.get_mut(&tenant) {
-                queue.in_flight = true;
+                queue.claims += 1;
                 round.push(Batch { tenant, jobs: None });
             }
         }
         round
     }
 
+    /// A tenant whose batch is under way while the next one queues: where nobody else waits, a
+    /// worker can stand in line for that one's turn, and has it when the database gives it.
+    fn next_in_turn(&self) -> Option<TenantId> {
+        // Where nothing is ready, there are hardly more tenants here than workers.
+        let mut tenants = self.tenants.iter();
+        let (tenant, _) = tenants
+            .find(|(_, queue)| queue.claims == 1 && queue.taken == 1 && !queue.jobs.is_empty())?;
+        Some(tenant.clone())
+    }
+
     fn take(&mut self, tenant: &TenantId) -> Vec<Job> {
         let Some(queue) = self.tenants.get_mut(tenant) else {
             return Vec::new();
         };
+        queue.taken += 1;
         let (jobs, taken) = queue.take();
         self.jobs -= taken;
         jobs

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use sqlx::Database;
 use uuid::Uuid;
 
+use super::insert::{Insert, Rows};
 use crate::{
     model::TenantId,
     store::{Error, Result, Writing},
@@ -26,11 +27,11 @@ pub(crate) trait Backend: Database + Sized {
     /// Translates a statement from SQLite's dialect.
     fn dialect(sql: &str) -> String;
 
-    /// Joins INSERTs, each of whose rows are `$2`, to one text, whose rows are `$2`, `$3` ….
-    fn together(inserts: &[String]) -> String;
+    /// The text of INSERTs that are run together; `$1` is the tenant, then come the rows.
+    fn inserts(inserts: &[&Insert]) -> String;
 
-    /// Whether that text may be run.
-    fn saves_together(extras: &Self::Extras) -> bool;
+    /// Whether several may be run together.
+    fn inserts_together(extras: &Self::Extras) -> bool;
 
     /// What there is to be done about a failure.
     fn classify(error: sqlx::Error) -> Error;
@@ -49,11 +50,12 @@ pub(crate) trait Backend: Database + Sized {
         params: &[Param<'_>],
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
-    /// Runs a text that was joined; says how many rows it wrote.
-    fn execute_together(
+    /// Runs such a text; says how many rows it wrote.
+    fn insert(
         connection: &mut Self::Connection,
         sql: &Arc<str>,
-        params: &[Param<'_>],
+        tenant: &TenantId,
+        rows: &[&Rows<'_>],
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
     /// Runs before each read, and holds off what must not run beside it.
@@ -84,11 +86,6 @@ pub(crate) trait Backend: Database + Sized {
 
 /// Held while a read runs.
 pub(crate) type ReadPermit<'a> = tokio::sync::RwLockReadGuard<'a, ()>;
-
-/// One of the INSERTs to be joined, with its rows in their place.
-pub(super) fn with_rows_at(index: usize, insert: &str) -> String {
-    insert.replace("$2", &format!("${}", index + 2))
-}
 
 /// A statement's parameter.
 pub(crate) enum Param<'a> {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::{
     Param, json_rows,
     numbers::UserNumbers,
-    rows::{self, LoadAnswer, hex, parse},
+    rows::{self, List, LoadAnswer, hex, parse},
 };
 use crate::{
     model::{
@@ -36,6 +36,11 @@ pub(super) fn params(needs: &Needs) -> Result<[Param<'static>; 5]> {
     ])
 }
 
+/// What was found.
+fn present<Row>(rows: List<Option<Row>>) -> impl Iterator<Item = Row> {
+    rows.unwrap_or_default().into_iter().flatten()
+}
+
 /// The rows as the model knows them: users by id. Also the users' numbers.
 pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
     let answer: LoadAnswer = parse(json)?;
@@ -45,7 +50,7 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
         ..Loaded::default()
     };
     let mut ids = HashMap::new();
-    for row in answer.users.unwrap_or_default() {
+    for row in present(answer.users) {
         ids.insert(row.number, row.id.clone());
         loaded
             .mailboxes
@@ -64,7 +69,7 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
         id.ok_or_else(|| Error::defect("a number without a user"))
     };
 
-    for row in answer.threads.unwrap_or_default() {
+    for row in present(answer.threads) {
         let id = ThreadId(row.id.id());
         let state = ThreadState {
             thread: Thread {
@@ -85,7 +90,7 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
         };
         loaded.threads.insert(id, state);
     }
-    for row in answer.participants.unwrap_or_default() {
+    for row in present(answer.participants).flatten() {
         let participant = Participant {
             user: id_of(row.user)?,
             place: row.place,
@@ -101,7 +106,7 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
             state.participants.push(participant);
         }
     }
-    for row in answer.messages.unwrap_or_default() {
+    for row in present(answer.messages) {
         let message = Message {
             id: MessageId(row.id.id()),
             thread: ThreadId(row.thread.id()),
@@ -116,7 +121,7 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
         };
         loaded.messages.insert(message.id, message);
     }
-    for row in answer.requests.unwrap_or_default() {
+    for row in present(answer.requests) {
         let past = PastRequest {
             user: id_of(row.user)?,
             id: RequestId(row.request_id.id()),

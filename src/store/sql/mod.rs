@@ -9,6 +9,7 @@
 
 mod backend;
 mod checks;
+mod insert;
 mod load;
 mod numbers;
 #[cfg(test)]

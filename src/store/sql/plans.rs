@@ -15,7 +15,7 @@ use sqlx::{
 };
 use tempfile::TempDir;
 
-use super::{Backend, Param, Statements, json_rows, postgres, sqlite};
+use super::{Backend, Param, Statements, json_rows, postgres, rules::TABLES, sqlite};
 
 /// How many threads the user under test has, and how many messages the long one of them.
 const MANY: i64 = 100_000;
@@ -142,7 +142,7 @@ fn literal(param: &Param<'_>) -> (&'static str, String) {
     }
 }
 
-async fn postgres_database(name: &str, many: i64) -> PgConnection {
+async fn postgres_database(name: &str, many: i64, told: Told) -> PgConnection {
     let server = env::var("LETTERBOX_TEST_POSTGRES_URL")
         .expect("these tests need a Postgres: run ./scripts/test");
     let mut admin = PgConnection::connect(&server).await.unwrap();
@@ -157,8 +157,31 @@ async fn postgres_database(name: &str, many: i64) -> PgConnection {
     let mut connection = PgConnection::connect(&url).await.unwrap();
     postgres::MIGRATIONS.run(&mut connection).await.unwrap();
     let id = "uuid(lpad(to_hex({}), 32, '0'))";
-    for sql in filling(many, id, &format!("generate_series(1, {many}) AS n")) {
+    let fill = |many: i64| filling(many, id, &format!("generate_series(1, {many}) AS n"));
+    if told == Told::Stale {
+        for sql in fill(10) {
+            connection.execute(AssertSqlSafe(sql)).await.unwrap();
+        }
+        connection.execute("ANALYZE").await.unwrap();
+        for table in TABLES {
+            let empty = format!("DELETE FROM {table}");
+            connection.execute(AssertSqlSafe(empty)).await.unwrap();
+        }
+    }
+    for sql in fill(many) {
         connection.execute(AssertSqlSafe(sql)).await.unwrap();
+    }
+    match told {
+        Told::Nothing | Told::Stale => {}
+        Told::Sizes => {
+            connection.execute("ANALYZE").await.unwrap();
+        }
+        Told::Small => {
+            for sql in SMALL_TENANTS {
+                connection.execute(*sql).await.unwrap();
+            }
+            connection.execute("ANALYZE").await.unwrap();
+        }
     }
     connection.execute(postgres::SESSION).await.unwrap();
     connection
@@ -177,26 +200,63 @@ fn rows_touched(plan: &Value) -> f64 {
     own + below.into_iter().flatten().map(rows_touched).sum::<f64>()
 }
 
+/// What the planner has been told of the tables.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Nothing,
+    Sizes,
+    /// That tenants are small, of which there are many.
+    Small,
+    /// That the tables are small, as they were when it was told.
+    Stale,
+}
+
+/// Makes the tenant under test one of many, all others of which are small: statistics of the
+/// tables then make a planner take it for small, too.
+const SMALL_TENANTS: &[&str] = &[
+    "INSERT INTO log_heads (tenant) SELECT 'small-' || n FROM generate_series(1, 20000) AS n",
+    "INSERT INTO users (tenant, number, id, known_time)
+        SELECT tenant, n, 'user-' || n, 1 FROM log_heads CROSS JOIN generate_series(1, 2) AS n
+        WHERE tenant LIKE 'small-%'",
+    "INSERT INTO threads (tenant, id, subject, create_time, update_time, starter, message_count)
+        SELECT tenant, uuid(lpad('7', 32, '0')), 'subject', 1, 1, 1, 1 FROM log_heads
+        WHERE tenant LIKE 'small-%'",
+    "INSERT INTO participants (tenant, thread, user_number, place, placement, placement_time,
+        read_number, unread_count, sent_count, last_sent_number, position)
+        SELECT u.tenant, uuid(lpad('7', 32, '0')), u.number, u.number - 1, 1, 1, 1, 0, 1, 1, 1
+        FROM users u WHERE tenant LIKE 'small-%'",
+    "INSERT INTO messages (tenant, thread, number, id, sender, sender_count, position, content,
+        send_time, revision)
+        SELECT tenant, uuid(lpad('7', 32, '0')), 1, uuid(lpad('8', 32, '0')), 1, 1, 1, 'content',
+        1, 1 FROM log_heads WHERE tenant LIKE 'small-%'",
+    "INSERT INTO events (tenant, position, id, kind, time, thread, message, actor)
+        SELECT tenant, 1, uuid(lpad('9', 32, '0')), 1, 1, uuid(lpad('7', 32, '0')),
+        uuid(lpad('8', 32, '0')), 1 FROM log_heads WHERE tenant LIKE 'small-%'",
+    "INSERT INTO audience (tenant, user_number, position)
+        SELECT tenant, number, 1 FROM users WHERE tenant LIKE 'small-%'",
+];
+
 /// `generic`: the plan for any parameters, which a prepared statement comes to use.
 #[rstest]
-#[case::custom_plans_without_statistics("plans_custom", "force_custom_plan", false)]
-#[case::generic_plans_without_statistics("plans_generic", "force_generic_plan", false)]
-#[case::custom_plans_with_statistics("plans_custom_known", "force_custom_plan", true)]
-#[case::generic_plans_with_statistics("plans_generic_known", "force_generic_plan", true)]
+#[case::custom_plans_without_statistics("plans_custom", "force_custom_plan", Told::Nothing)]
+#[case::generic_plans_without_statistics("plans_generic", "force_generic_plan", Told::Nothing)]
+#[case::custom_plans_with_statistics("plans_custom_known", "force_custom_plan", Told::Sizes)]
+#[case::generic_plans_with_statistics("plans_generic_known", "force_generic_plan", Told::Sizes)]
+#[case::custom_plans_among_small_tenants("plans_custom_small", "force_custom_plan", Told::Small)]
+#[case::generic_plans_among_small_tenants("plans_generic_small", "force_generic_plan", Told::Small)]
+#[case::custom_plans_of_a_small_start("plans_custom_stale", "force_custom_plan", Told::Stale)]
+#[case::generic_plans_of_a_small_start("plans_generic_stale", "force_generic_plan", Told::Stale)]
 #[tokio::test]
 async fn a_read_on_postgres_touches_the_rows_of_its_page_and_no_more(
     #[case] name: &str,
     #[case] mode: &str,
-    #[case] statistics: bool,
+    #[case] told: Told,
 ) {
-    let mut connection = postgres_database(name, MANY).await;
+    let mut connection = postgres_database(name, MANY, told).await;
     connection
         .execute(AssertSqlSafe(format!("SET plan_cache_mode = {mode}")))
         .await
         .unwrap();
-    if statistics {
-        connection.execute("ANALYZE").await.unwrap();
-    }
     for (read, sql) in reads::<Postgres>() {
         let parameters = parameters(read, MANY);
         let (types, values): (Vec<_>, Vec<_>) = parameters.iter().map(literal).unzip();

@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    Executor, PgConnection, Pool, Postgres,
-    error::DatabaseError,
+    Arguments, AssertSqlSafe, Executor, PgConnection, Pool, Postgres,
+    error::{BoxDynError, DatabaseError},
     migrate::Migrator,
-    postgres::{PgConnectOptions, PgListener, PgPoolOptions},
+    postgres::{PgArguments, PgConnectOptions, PgListener, PgPoolOptions},
 };
 use tokio::sync::Mutex;
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, calls, with_rows_at},
+    backend::{ReadPermit, calls},
+    insert::{Insert, Kind, Rows, Value},
     shared::Pools,
 };
 use crate::{
@@ -118,6 +119,7 @@ impl Backend for Postgres {
     fn dialect(sql: &str) -> String {
         sql.replace("rows_of(", "jsonb_array_elements(")
             .replace("elements_of(", "json_array_elements(")
+            .replace("nested(", "(")
             .replace("json_group_array(", "json_agg(")
             .replace("json_array(", "json_build_array(")
             .replace("unhex(", "uuid(")
@@ -125,34 +127,66 @@ impl Backend for Postgres {
     }
 
     /// One statement, in one round trip. The INSERTs see the tables as they were before it, and
-    /// none of them needs another.
-    fn together(inserts: &[String]) -> String {
-        let inserts = inserts.iter().enumerate();
-        let (parts, counts): (Vec<_>, Vec<_>) = inserts
-            .map(|(index, sql)| {
-                let insert = with_rows_at(index, sql);
+    /// none of them needs another. The rows are an array a column: as JSON, taking them apart was a
+    /// quarter of what a batch cost.
+    fn inserts(inserts: &[&Insert]) -> String {
+        let mut parameters = 2..;
+        let mut texts = inserts.iter().map(|insert| {
+            let columns = insert.columns.iter().zip(&mut parameters);
+            let (names, arrays): (Vec<String>, Vec<String>) = columns
+                .map(|((name, kind), parameter)| {
+                    (
+                        format!("r.{name}"),
+                        format!("${parameter}::{}[]", kind.postgres()),
+                    )
+                })
+                .unzip();
+            let names_of_rows = names.join(", ").replace("r.", "");
+            let rows = format!("unnest({}) AS r ({names_of_rows})", arrays.join(", "));
+            insert.text(&names, &rows)
+        });
+        if let [_] = inserts {
+            return texts.next().unwrap_or_default();
+        }
+        let (parts, counts): (Vec<_>, Vec<_>) = texts
+            .enumerate()
+            .map(|(index, insert)| {
                 (
                     format!("insert{index} AS ({insert} RETURNING 1)"),
                     format!("(SELECT count(*) FROM insert{index})"),
                 )
             })
             .unzip();
-        let (parts, counts) = (parts.join(",\n"), counts.join(" + "));
-        format!("WITH {parts}\nSELECT CAST({counts} AS text)")
+        format!("WITH {}\nSELECT {}", parts.join(",\n"), counts.join(" + "))
     }
 
-    fn saves_together(extras: &Extras) -> bool {
+    fn inserts_together(extras: &Extras) -> bool {
         !extras.distributed
     }
 
-    async fn execute_together(
+    async fn insert(
         connection: &mut PgConnection,
         sql: &Arc<str>,
-        params: &[Param<'_>],
+        tenant: &TenantId,
+        rows: &[&Rows<'_>],
     ) -> sqlx::Result<u64> {
-        let written = Self::fetch(connection, sql, params).await?;
-        let written = written.unwrap_or_default().parse();
-        written.map_err(|error| sqlx::Error::Decode(Box::new(error)))
+        let mut arguments = PgArguments::default();
+        let mut add = || {
+            arguments.add(tenant.as_str())?;
+            for rows in rows {
+                add_columns(&mut arguments, rows)?;
+            }
+            Ok(())
+        };
+        add().map_err(sqlx::Error::Encode)?;
+        let sql = AssertSqlSafe(Arc::clone(sql));
+        if let [_] = rows {
+            let done = sqlx::query_with(sql, arguments).execute(connection).await?;
+            return Ok(done.rows_affected());
+        }
+        let query = sqlx::query_scalar_with(sql, arguments);
+        let written: i64 = query.fetch_one(connection).await?;
+        Ok(written.unsigned_abs())
     }
 
     fn classify(error: sqlx::Error) -> Error {
@@ -235,6 +269,29 @@ impl Backend for Postgres {
             }
         }
     }
+}
+
+impl Kind {
+    fn postgres(self) -> &'static str {
+        match self {
+            Self::Id => "uuid",
+            Self::Int => "bigint",
+            Self::Text => "text",
+        }
+    }
+}
+
+/// Adds rows as an array a column.
+fn add_columns(arguments: &mut PgArguments, rows: &Rows<'_>) -> Result<(), BoxDynError> {
+    for (index, (_, kind)) in rows.insert.columns.iter().enumerate() {
+        let column = rows.column(index);
+        match kind {
+            Kind::Id => arguments.add(column.map(Value::id).collect::<Vec<_>>())?,
+            Kind::Int => arguments.add(column.map(Value::int).collect::<Vec<_>>())?,
+            Kind::Text => arguments.add(column.map(Value::text).collect::<Vec<_>>())?,
+        }
+    }
+    Ok(())
 }
 
 async fn listen(options: &PgConnectOptions) -> sqlx::Result<PgListener> {

@@ -262,16 +262,17 @@ pub(super) struct EventRow {
     pub(super) view: Option<ViewRow>,
 }
 
-/// What a batch touches.
+/// What a batch touches; nothing in the place of what was not found.
 #[derive(Deserialize)]
 pub(super) struct LoadAnswer {
     pub(super) head: Option<HeadRow>,
     pub(super) highest_user: Option<i64>,
-    pub(super) users: List<KnownUserRow>,
-    pub(super) threads: List<LoadedThreadRow>,
-    pub(super) participants: List<ParticipantRow>,
-    pub(super) messages: List<LoadedMessageRow>,
-    pub(super) requests: List<RequestRow>,
+    pub(super) users: List<Option<KnownUserRow>>,
+    pub(super) threads: List<Option<LoadedThreadRow>>,
+    /// A list a thread.
+    pub(super) participants: List<List<ParticipantRow>>,
+    pub(super) messages: List<Option<LoadedMessageRow>>,
+    pub(super) requests: List<Option<RequestRow>>,
     pub(super) sent_up_to: List<(UserId, Hex, i32, i32)>,
 }
 

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Backend, CHECKS, Statements};
+use super::{Backend, CHECKS, Statements, statements::SAVES};
 
-const TABLES: &[&str] = &[
+pub(super) const TABLES: &[&str] = &[
     "log_heads",
     "users",
     "threads",
@@ -28,6 +28,9 @@ fn statements<DB: Backend>() -> Vec<(String, String)> {
         .into_iter()
         .map(|(name, sql)| (name.to_owned(), sql.to_string()))
         .collect();
+    for insert in &SAVES {
+        named.push((insert.name.to_owned(), DB::inserts(&[insert])));
+    }
     for check in CHECKS {
         named.push((check.subject.to_owned(), DB::dialect(check.sql)));
     }

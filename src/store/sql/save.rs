@@ -1,157 +1,216 @@
-//! From what a batch changed to rows, each an array in the order of its statement's columns.
+//! From what a batch changed to rows, each in the order of its INSERT's columns.
 
-use serde::Serialize;
-
-use super::{Param, json_rows, numbers::UserNumbers, rows};
+use super::{
+    insert::{Insert, Rows, TABLES, Value},
+    numbers::UserNumbers,
+    rows::{fingerprint_text, kind_number, placement_number},
+    statements::SAVES,
+};
 use crate::{
     model::{Changes, Message, Participant, Thread, ThreadId},
     store::Result,
 };
 
-/// How many statements there are to save by; some tables have two.
-pub(super) const TABLES: usize = 12;
-
-/// Rows of one table, as a statement's parameter.
-pub(super) struct Rows {
-    pub(super) json: Param<'static>,
-    pub(super) count: u64,
-}
-
-/// What a batch changed, in the order of the statements that save it.
-pub(super) fn rows(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<[Rows; TABLES]> {
+/// What a batch changed, in the order of the INSERTs that save it.
+pub(super) fn rows<'a>(
+    numbers: &UserNumbers,
+    changes: &'a Changes<'_>,
+) -> Result<[Rows<'a>; TABLES]> {
+    let [
+        save_users,
+        add_threads,
+        save_threads,
+        add_participants,
+        save_participants,
+        add_messages,
+        save_messages,
+        add_revisions,
+        add_requests,
+        save_mailboxes,
+        add_events,
+        add_audience,
+    ] = &SAVES;
     Ok([
-        users(numbers, changes)?,
-        threads(numbers, &changes.new_threads)?,
-        threads(numbers, &changes.threads)?,
-        participants(numbers, &changes.new_participants)?,
-        participants(numbers, &changes.participants)?,
-        messages(numbers, &changes.new_messages)?,
-        messages(numbers, &changes.messages)?,
-        revisions(changes)?,
-        requests(numbers, changes)?,
-        mailboxes(numbers, changes)?,
-        events(numbers, changes)?,
-        audience(numbers, changes)?,
+        users(save_users, numbers, changes)?,
+        threads(add_threads, numbers, &changes.new_threads)?,
+        threads(save_threads, numbers, &changes.threads)?,
+        participants(add_participants, numbers, &changes.new_participants)?,
+        participants(save_participants, numbers, &changes.participants)?,
+        messages(add_messages, numbers, &changes.new_messages)?,
+        messages(save_messages, numbers, &changes.messages)?,
+        revisions(add_revisions, changes),
+        requests(add_requests, numbers, changes)?,
+        mailboxes(save_mailboxes, numbers, changes)?,
+        events(add_events, numbers, changes)?,
+        audience(add_audience, numbers, changes)?,
     ])
 }
 
-fn encode<Row: Serialize>(rows: impl Iterator<Item = Result<Row>>) -> Result<Rows> {
-    let rows: Vec<Row> = rows.collect::<Result<_>>()?;
-    Ok(Rows {
-        json: json_rows(&rows)?,
-        count: rows.len() as u64,
-    })
-}
-
-fn users(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    encode(changes.users.iter().map(|record| {
+fn users<'a>(
+    insert: &'static Insert,
+    numbers: &UserNumbers,
+    changes: &'a Changes<'_>,
+) -> Result<Rows<'a>> {
+    let mut rows = Rows::new(insert);
+    for record in &changes.users {
         let id = &record.user.id;
-        Ok((numbers.of(id)?, id, record.known_time))
-    }))
+        rows.push([
+            numbers.of(id)?.into(),
+            id.as_str().into(),
+            record.known_time.into(),
+        ]);
+    }
+    Ok(rows)
 }
 
-fn threads(numbers: &UserNumbers, threads: &[&Thread]) -> Result<Rows> {
-    encode(threads.iter().map(|thread| {
-        Ok((
-            rows::hex(thread.id.0),
-            &thread.subject,
-            thread.create_time,
-            thread.update_time,
-            numbers.of(&thread.starter)?,
-            thread.message_count,
-        ))
-    }))
+fn threads<'a>(
+    insert: &'static Insert,
+    numbers: &UserNumbers,
+    threads: &[&'a Thread],
+) -> Result<Rows<'a>> {
+    let mut rows = Rows::new(insert);
+    for thread in threads {
+        rows.push([
+            thread.id.0.into(),
+            thread.subject.as_str().into(),
+            thread.create_time.into(),
+            thread.update_time.into(),
+            numbers.of(&thread.starter)?.into(),
+            thread.message_count.into(),
+        ]);
+    }
+    Ok(rows)
 }
 
-fn participants(numbers: &UserNumbers, participants: &[(ThreadId, &Participant)]) -> Result<Rows> {
-    encode(participants.iter().map(|(thread, participant)| {
-        Ok((
-            rows::hex(thread.0),
-            numbers.of(&participant.user)?,
-            participant.place,
-            rows::placement_number(participant.placement),
-            participant.placement_time,
-            participant.read_number,
-            participant.unread_count,
-            participant.sent_count,
-            participant.last_sent_number,
-            participant.position,
-        ))
-    }))
+fn participants<'a>(
+    insert: &'static Insert,
+    numbers: &UserNumbers,
+    participants: &[(ThreadId, &Participant)],
+) -> Result<Rows<'a>> {
+    let mut rows = Rows::new(insert);
+    for (thread, participant) in participants {
+        rows.push([
+            thread.0.into(),
+            numbers.of(&participant.user)?.into(),
+            participant.place.into(),
+            placement_number(participant.placement).into(),
+            participant.placement_time.into(),
+            participant.read_number.into(),
+            participant.unread_count.into(),
+            participant.sent_count.into(),
+            participant.last_sent_number.into(),
+            participant.position.into(),
+        ]);
+    }
+    Ok(rows)
 }
 
-fn messages(numbers: &UserNumbers, messages: &[&Message]) -> Result<Rows> {
-    encode(messages.iter().map(|message| {
-        Ok((
-            rows::hex(message.id.0),
-            rows::hex(message.thread.0),
-            message.number,
-            numbers.of(&message.sender)?,
-            message.sender_count,
-            message.position,
-            &message.content,
-            message.send_time,
-            message.edit_time,
-            message.revision,
-        ))
-    }))
+fn messages<'a>(
+    insert: &'static Insert,
+    numbers: &UserNumbers,
+    messages: &[&'a Message],
+) -> Result<Rows<'a>> {
+    let mut rows = Rows::new(insert);
+    for message in messages {
+        rows.push([
+            message.id.0.into(),
+            message.thread.0.into(),
+            message.number.into(),
+            numbers.of(&message.sender)?.into(),
+            message.sender_count.into(),
+            message.position.into(),
+            message.content.as_str().into(),
+            message.send_time.into(),
+            message.edit_time.into(),
+            message.revision.into(),
+        ]);
+    }
+    Ok(rows)
 }
 
-fn revisions(changes: &Changes<'_>) -> Result<Rows> {
-    encode(changes.revisions.iter().map(|former| {
-        Ok((
-            rows::hex(former.message.0),
-            former.revision,
-            &former.content,
-            former.replace_time,
-        ))
-    }))
+fn revisions<'a>(insert: &'static Insert, changes: &'a Changes<'_>) -> Rows<'a> {
+    let mut rows = Rows::new(insert);
+    for former in changes.revisions {
+        rows.push([
+            former.message.0.into(),
+            former.revision.into(),
+            former.content.as_str().into(),
+            former.replace_time.into(),
+        ]);
+    }
+    rows
 }
 
-fn requests(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    encode(changes.requests.iter().map(|request| {
-        Ok((
-            numbers.of(&request.user)?,
-            rows::hex(request.id.0),
-            rows::fingerprint_text(&request.fingerprint),
-            rows::hex(request.message.0),
-            request.time,
-        ))
-    }))
+fn requests<'a>(
+    insert: &'static Insert,
+    numbers: &UserNumbers,
+    changes: &'a Changes<'_>,
+) -> Result<Rows<'a>> {
+    let mut rows = Rows::new(insert);
+    for request in &changes.requests {
+        rows.push([
+            numbers.of(&request.user)?.into(),
+            request.id.0.into(),
+            fingerprint_text(&request.fingerprint).into(),
+            request.message.0.into(),
+            request.time.into(),
+        ]);
+    }
+    Ok(rows)
 }
 
-fn mailboxes(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    encode(changes.mailboxes.iter().map(|(user, mailbox)| {
-        Ok((
-            numbers.of(user)?,
-            mailbox.inbox,
-            mailbox.unread,
-            mailbox.sent,
-            mailbox.deleted,
-            mailbox.all,
-            mailbox.unread_messages,
-        ))
-    }))
+fn mailboxes<'a>(
+    insert: &'static Insert,
+    numbers: &UserNumbers,
+    changes: &'a Changes<'_>,
+) -> Result<Rows<'a>> {
+    let mut rows = Rows::new(insert);
+    for (user, mailbox) in &changes.mailboxes {
+        rows.push([
+            numbers.of(user)?.into(),
+            mailbox.inbox.into(),
+            mailbox.unread.into(),
+            mailbox.sent.into(),
+            mailbox.deleted.into(),
+            mailbox.all.into(),
+            mailbox.unread_messages.into(),
+        ]);
+    }
+    Ok(rows)
 }
 
-fn events(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    encode(changes.events.iter().map(|event| {
-        Ok((
-            event.position,
-            rows::hex(event.id.0),
-            rows::kind_number(event.kind),
-            event.time,
-            rows::hex(event.thread.0),
-            event.message.map(|message| rows::hex(message.0)),
-            numbers.of(&event.actor)?,
-            event.request_id.map(|request| rows::hex(request.0)),
-        ))
-    }))
+fn events<'a>(
+    insert: &'static Insert,
+    numbers: &UserNumbers,
+    changes: &'a Changes<'_>,
+) -> Result<Rows<'a>> {
+    let mut rows = Rows::new(insert);
+    for event in changes.events {
+        rows.push([
+            event.position.into(),
+            event.id.0.into(),
+            kind_number(event.kind).into(),
+            event.time.into(),
+            event.thread.0.into(),
+            event.message.map(|message| message.0).into(),
+            numbers.of(&event.actor)?.into(),
+            event.request_id.map(|request| request.0).into(),
+        ]);
+    }
+    Ok(rows)
 }
 
-fn audience(numbers: &UserNumbers, changes: &Changes<'_>) -> Result<Rows> {
-    encode(changes.events.iter().flat_map(|event| {
-        let told = event.audience.iter();
-        told.map(|user| Ok((numbers.of(user)?, event.position)))
-    }))
+fn audience<'a>(
+    insert: &'static Insert,
+    numbers: &UserNumbers,
+    changes: &'a Changes<'_>,
+) -> Result<Rows<'a>> {
+    let mut rows = Rows::new(insert);
+    for event in changes.events {
+        for user in &event.audience {
+            let position = Value::from(event.position);
+            rows.push([numbers.of(user)?.into(), position]);
+        }
+    }
+    Ok(rows)
 }

@@ -2,12 +2,13 @@
 
 use sqlx::{Pool, Transaction};
 
-use super::{Backend, Statements};
+use super::{Backend, Statements, insert::Inserts};
 use crate::store::Result;
 
 /// What the store and its transactions share.
 pub(crate) struct Shared<DB: Backend> {
     pub(super) statements: Statements,
+    pub(super) inserts: Inserts,
     pub(super) pools: Pools<DB>,
     pub(super) extras: DB::Extras,
 }

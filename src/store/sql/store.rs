@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use sqlx::{Pool, SqlSafeStr, Transaction as SqlxTransaction};
 
 use super::{
-    Backend, Param, Statements, json_rows,
+    Backend, Param, Statements,
+    insert::Inserts,
+    json_rows,
     reads::{self, LOG_PAGE_ROWS},
     rows::{HeadRow, head, parse},
     shared::{Pools, Shared},
@@ -31,6 +33,7 @@ impl<DB: Backend> SqlStore<DB> {
     pub(crate) async fn new(pools: Pools<DB>, extras: DB::Extras) -> Result<Self> {
         let shared = Shared {
             statements: Statements::of::<DB>(),
+            inserts: Inserts::default(),
             pools,
             extras,
         };

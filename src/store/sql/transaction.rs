@@ -6,11 +6,8 @@ use async_trait::async_trait;
 use sqlx::Transaction as SqlxTransaction;
 
 use super::{
-    Backend, Param, Statements, load,
-    numbers::UserNumbers,
-    rows::parse,
-    save::{self, Rows, TABLES},
-    shared::Shared,
+    Backend, Param, Statements, insert::Rows, load, numbers::UserNumbers, rows::parse, save,
+    shared::Shared, statements::Asked,
 };
 use crate::{
     model::{Changes, Loaded, LogPosition, Needs, TenantId},
@@ -59,25 +56,9 @@ impl<DB: Backend> SqlTransaction<DB> {
             .map_err(DB::classify)
     }
 
-    /// Saves rows table by table; no row, no statement.
-    async fn save_one_by_one(&mut self, tenant: &TenantId, rows: [Rows; TABLES]) -> Result<u64> {
-        let mut written = 0;
-        for (table, rows) in rows.into_iter().enumerate() {
-            if rows.count > 0 {
-                let params = [Param::Text(tenant.as_str()), rows.json];
-                written += self.execute(|sql| &sql.saves[table], &params).await?;
-            }
-        }
-        Ok(written)
-    }
-
-    /// Saves rows of all tables with one statement: a round trip or a thread's hop costs more
-    /// than an INSERT of no rows.
-    async fn save_together(&mut self, tenant: &TenantId, rows: [Rows; TABLES]) -> Result<u64> {
-        let mut params = vec![Param::Text(tenant.as_str())];
-        params.extend(rows.map(|rows| rows.json));
-        let sql = &self.shared.statements.save_together;
-        DB::execute_together(&mut self.transaction, sql, &params)
+    async fn insert(&mut self, tenant: &TenantId, rows: &[&Rows<'_>]) -> Result<u64> {
+        let sql = self.shared.inserts.text::<DB>(rows);
+        DB::insert(&mut self.transaction, &sql, tenant, rows)
             .await
             .map_err(DB::classify)
     }
@@ -101,7 +82,13 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
         let [users, threads, messages, requests, marks] = load::params(needs)?;
         let tenant = Param::Text(tenant.as_str());
         let params = [tenant, users, threads, messages, requests, marks];
-        let json = self.fetch(|sql| &sql.load, &params).await?;
+        let asked = Asked {
+            threads: !needs.threads.is_empty(),
+            messages: !needs.messages.is_empty(),
+            requests: !needs.requests.is_empty(),
+            marks: !needs.sent_up_to.is_empty(),
+        };
+        let json = self.fetch(|sql| sql.load(asked), &params).await?;
         let (loaded, numbers) = load::answer(&json.unwrap_or_default())?;
         self.numbers = numbers;
         Ok(loaded)
@@ -112,14 +99,20 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
             self.numbers.number(&record.user.id);
         }
         let rows = save::rows(&self.numbers, changes)?;
-        let wanted: u64 = rows.iter().map(|rows| rows.count).sum();
-        let written = if DB::saves_together(&self.shared.extras) {
-            self.save_together(tenant, rows).await?
+        // No row, no INSERT.
+        let rows: Vec<&Rows<'_>> = rows.iter().filter(|rows| rows.count() > 0).collect();
+        let wanted: usize = rows.iter().map(|rows| rows.count()).sum();
+        let together = if DB::inserts_together(&self.shared.extras) {
+            rows.len()
         } else {
-            self.save_one_by_one(tenant, rows).await?
+            1
         };
+        let mut written = 0;
+        for rows in rows.chunks(together.max(1)) {
+            written += self.insert(tenant, rows).await?;
+        }
         // The tenant comes from the head row: without one nothing would be written, silently.
-        if written == wanted {
+        if written == wanted as u64 {
             Ok(())
         } else {
             let defect = format!("{written} rows written instead of {wanted}");

@@ -13,12 +13,12 @@ macro_rules! log_page {
         concat!(
             "WITH ",
             me!(),
-            ", scanned AS MATERIALIZED (SELECT s.*, sum(s.bytes) OVER (ORDER BY s.position)
+            ", scanned AS MATERIALIZED (SELECT s.position, sum(s.bytes) OVER (ORDER BY s.position)
                     - s.bytes AS bytes_before
                 FROM (",
             $scanned,
             " LIMIT $4) AS s),
-            page AS MATERIALIZED (SELECT * FROM scanned WHERE bytes_before < ",
+            page AS MATERIALIZED (SELECT position FROM scanned WHERE bytes_before < ",
             log_page_bytes!(),
             ")
             SELECT CAST(json_array(
@@ -28,12 +28,12 @@ macro_rules! log_page {
             head!(),
             ",
                 (SELECT count(*) FROM scanned),
-                (SELECT json_group_array(json_array(e.position, hex(e.id), e.kind, e.time,
+                (SELECT json_group_array((SELECT json_array(e.position, hex(e.id), e.kind, e.time,
                     hex(e.thread), hex(e.request_id),
                     (SELECT u.id FROM users u WHERE u.tenant = $1 AND u.number = e.actor),
-                    (SELECT json_group_array(u.id) FROM audience a CROSS JOIN users u
-                        WHERE a.tenant = $1 AND a.position = e.position
-                        AND u.tenant = $1 AND u.number = a.user_number),
+                    (SELECT json_group_array(
+                        (SELECT u.id FROM users u WHERE u.tenant = $1 AND u.number = a.user_number))
+                        FROM audience a WHERE a.tenant = $1 AND a.position = e.position),
                     (SELECT ",
             message!("m.content"),
             " FROM messages m WHERE m.tenant = $1 AND m.id = e.message),
@@ -41,21 +41,28 @@ macro_rules! log_page {
             view!(),
             " FROM participants p WHERE p.tenant = $1 AND p.thread = e.thread
                         AND p.user_number = e.actor) END
-                    ) ORDER BY e.position) FROM page e),
+                    ) FROM events e WHERE e.tenant = $1 AND e.position = p.position)
+                    ORDER BY p.position) FROM page p),
                 (SELECT json_group_array((SELECT ",
             thread!(),
             " FROM threads t WHERE t.tenant = $1 AND t.id = w.id))
-                    FROM (SELECT DISTINCT e.thread AS id FROM page e WHERE e.kind <> 3) AS w)
+                    FROM (SELECT DISTINCT (SELECT e.thread FROM events e WHERE e.tenant = $1
+                        AND e.position = p.position AND e.kind <> 3) AS id FROM page p) AS w
+                    WHERE w.id IS NOT NULL)
             ) AS text)"
         )
     };
 }
 
-/// What a page of the log needs of an event.
-macro_rules! scanned {
-    () => {
-        "SELECT e.*, coalesce((SELECT octet_length(m.content) FROM messages m
-                    WHERE m.tenant = $1 AND m.id = e.message), 0) AS bytes "
+/// How many bytes of content this message has.
+macro_rules! bytes_of {
+    ($message:expr) => {
+        concat!(
+            "coalesce((SELECT octet_length(m.content) FROM messages m
+                    WHERE m.tenant = $1 AND m.id = ",
+            $message,
+            "), 0) AS bytes"
+        )
     };
 }
 
@@ -67,16 +74,17 @@ pub(super) const LOG_POINT: &str = "SELECT CAST(json_array(
 
 /// The log, for one user.
 pub(super) const LOG_OF_USER: &str = log_page!(concat!(
-    scanned!(),
-    "FROM audience a CROSS JOIN events e
+    "SELECT a.position, ",
+    bytes_of!("(SELECT e.message FROM events e WHERE e.tenant = $1 AND e.position = a.position)"),
+    " FROM audience a
         WHERE a.tenant = $1 AND a.user_number = (SELECT number FROM me) AND a.position > $3
-        AND e.tenant = $1 AND e.position = a.position ORDER BY a.position"
+        ORDER BY a.position"
 ));
 /// The log, for whoever may see everything.
 pub(super) const LOG_OF_EVERYONE: &str = log_page!(concat!(
-    scanned!(),
-    "FROM events e
-        WHERE e.tenant = $1 AND e.position > $3 ORDER BY e.position"
+    "SELECT e.position, ",
+    bytes_of!("e.message"),
+    " FROM events e WHERE e.tenant = $1 AND e.position > $3 ORDER BY e.position"
 ));
 
 /// Where the logs of several tenants (`$1`) end.

@@ -1,13 +1,13 @@
 //! The statements, each written once, in SQLite's dialect.
 //!
 //! The rules that they keep, tests hold: every table in every statement, inside subqueries too,
-//! carries `tenant = $1`; a set-based INSERT takes the tenant from the head row, and is one
-//! INSERT a statement, so that a distributed Postgres runs it where the tenant lies; ids, times
+//! carries `tenant = $1`; a set-based INSERT takes the tenant from the head row, and can be run as
+//! a statement of its own, so that a distributed Postgres runs it where the tenant lies; ids, times
 //! and chance are parameters; every walk goes along an index and ends at a LIMIT.
 //!
 //! What is spelt for [`Backend::dialect`](super::Backend::dialect) to translate: `json_array(`,
 //! `json_group_array(`, `rows_of(` (a parameter's rows, the column is `value`), `elements_of(` (a
-//! JSON array's elements), `unhex(` (text to id), `hex(` (id to text), ` FOR UPDATE`.
+//! JSON array's elements), `unhex(` (text to id), `hex(` (id to text), `nested(` (JSON from a subquery), ` FOR UPDATE`.
 //!
 //! `CROSS JOIN` says the order of a join, which SQLite keeps: from the few to the indexed.
 
@@ -16,43 +16,47 @@ mod pieces;
 
 mod housekeeping;
 mod inbox;
+mod load;
 mod log;
 mod thread;
 mod users;
 mod writing;
 
+pub(super) use self::{load::Asked, writing::SAVES};
+
 use std::sync::Arc;
 
-use super::{Backend, save::TABLES};
+use super::Backend;
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
         /// The statements, in one database's dialect.
         pub(crate) struct Statements {
             $($(#[$doc])* pub(in crate::store::sql) $name: Arc<str>,)*
-            /// What a batch saves, table by table; rows are `$2`.
-            pub(in crate::store::sql) saves: [Arc<str>; TABLES],
-            /// All of that at once; rows are `$2`, `$3` … in the same order.
-            pub(in crate::store::sql) save_together: Arc<str>,
+            /// What a batch touches, by what is asked for.
+            loads: Vec<Arc<str>>,
         }
 
         impl Statements {
             /// The statements as a database wants them.
             pub(crate) fn of<DB: Backend>() -> Self {
-                let saves = writing::SAVES.map(|(_, sql)| DB::dialect(sql));
+                let loads = Asked::all().map(|asked| DB::dialect(&load::load(asked)).into());
                 Self {
-                    save_together: DB::together(&saves).into(),
-                    saves: saves.map(Arc::from),
+                    loads: loads.collect(),
                     $($name: DB::dialect($sql).into(),)*
                 }
+            }
+
+            /// What loads a batch that asks for this.
+            pub(in crate::store::sql) fn load(&self, asked: Asked) -> &Arc<str> {
+                &self.loads[asked.index()]
             }
 
             /// All of them with their names, for the tests that hold the rules.
             #[cfg(test)]
             pub(crate) fn all(&self) -> Vec<(&'static str, &Arc<str>)> {
-                let names = writing::SAVES.map(|(name, _)| name);
-                let saves = names.into_iter().zip(&self.saves);
-                saves.chain([$((stringify!($name), &self.$name),)*]).collect()
+                let loads = self.loads.iter().map(|sql| ("load", sql));
+                loads.chain([$((stringify!($name), &self.$name),)*]).collect()
             }
         }
     };
@@ -103,9 +107,6 @@ statements! {
     take_turn = writing::TAKE_TURN;
     /// Makes a tenant's head.
     create_head = writing::CREATE_HEAD;
-    /// What a batch touches: `$2` users, `$3` threads, `$4` messages, `$5` requests (user, id),
-    /// `$6` marks (user, thread, number).
-    load = writing::LOAD;
     /// Whether the log holds an event (`$3`) at a position (`$2`).
     holds_event = housekeeping::HOLDS_EVENT;
     /// The first position to keep, among the `$3` oldest: the last event older than `$2`.

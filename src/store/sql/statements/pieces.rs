@@ -12,6 +12,17 @@ macro_rules! user {
     };
 }
 
+/// The number of the user of this id.
+macro_rules! user_number {
+    ($id:expr) => {
+        concat!(
+            "(SELECT u.number FROM users u WHERE u.tenant = $1 AND u.id = ",
+            $id,
+            ")"
+        )
+    };
+}
+
 /// The newest position of the log.
 macro_rules! head {
     () => {

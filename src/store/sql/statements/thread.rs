@@ -13,15 +13,15 @@ macro_rules! page_bytes {
 ///
 /// Whoever takes no part in it has no row in `mine`, and so reads nothing.
 macro_rules! thread_page {
-    ($messages:expr, $behind:expr, $order:expr) => {
+    ($messages:expr, $message:expr, $behind:expr, $order:expr) => {
         concat!(
             "WITH ",
             me!(),
             ", mine AS MATERIALIZED (SELECT * FROM participants WHERE tenant = $1 AND thread = $3
                     AND user_number = (SELECT number FROM me)),
-            page AS MATERIALIZED (SELECT m.*, sum(octet_length(m.content)) OVER (ORDER BY m.number ",
+            page AS MATERIALIZED (SELECT m.*, sum(m.bytes) OVER (ORDER BY m.number ",
             $order,
-            ") - octet_length(m.content) AS bytes_before FROM (",
+            ") - m.bytes AS bytes_before FROM (",
             $messages,
             ") AS m)
             SELECT CAST(json_array(",
@@ -32,11 +32,7 @@ macro_rules! thread_page {
             $behind,
             " THEN 1 ELSE 0 END,
             (SELECT json_group_array(",
-            message!(concat!(
-                "CASE WHEN m.bytes_before < ",
-                page_bytes!(),
-                " THEN m.content END"
-            )),
+            $message,
             " ORDER BY m.number ",
             $order,
             ") FROM page m)) AS text)"
@@ -44,11 +40,23 @@ macro_rules! thread_page {
     };
 }
 
+/// A message of a page, or what is left of it where the page is full.
+macro_rules! paged {
+    () => {
+        message!(concat!(
+            "CASE WHEN bytes_before < ",
+            page_bytes!(),
+            " THEN m.content END"
+        ))
+    };
+}
+
 /// A thread's messages, from a number on.
 macro_rules! messages {
     ($from:expr, $order:expr) => {
         concat!(
-            "SELECT m.* FROM messages m WHERE EXISTS (SELECT 1 FROM mine)
+            "SELECT m.*, octet_length(m.content) AS bytes FROM messages m
+                WHERE EXISTS (SELECT 1 FROM mine)
                 AND m.tenant = $1 AND m.thread = $3 AND m.number ",
             $from,
             " ORDER BY m.number ",
@@ -58,14 +66,26 @@ macro_rules! messages {
     };
 }
 
-/// The same without one sender's (`$6`).
+/// The same without one sender's (`$6`): their numbers only, which are then looked up.
 macro_rules! messages_of_others {
     ($from:expr, $order:expr) => {
         concat!(
-            "SELECT m.* FROM (",
+            "SELECT n.number, n.number AS wanted, (SELECT octet_length(m.content) FROM messages m
+                WHERE m.tenant = $1 AND m.thread = $3 AND m.number = n.number) AS bytes
+                FROM (",
             numbers_of_others!($from, $order, "$5"),
-            ") AS n CROSS JOIN messages m
-                WHERE m.tenant = $1 AND m.thread = $3 AND m.number = n.number"
+            ") AS n"
+        )
+    };
+}
+
+macro_rules! look_up {
+    () => {
+        concat!(
+            "(SELECT ",
+            paged!(),
+            " FROM messages m
+                WHERE m.tenant = $1 AND m.thread = $3 AND m.number = wanted)"
         )
     };
 }
@@ -99,12 +119,14 @@ macro_rules! numbers_of_others {
 /// A thread's messages upwards from a number.
 pub(super) const THREAD_ASCENDING: &str = thread_page!(
     messages!("> $4", "ASC"),
+    paged!(),
     "coalesce((SELECT min(number) FROM page), $4 + 1) > 1",
     "ASC"
 );
 /// A thread's messages downwards from a number.
 pub(super) const THREAD_DESCENDING: &str = thread_page!(
     messages!("< $4", "DESC"),
+    paged!(),
     "coalesce((SELECT max(number) FROM page), $4 - 1)
             < (SELECT message_count FROM threads WHERE tenant = $1 AND id = $3)",
     "DESC"
@@ -112,6 +134,7 @@ pub(super) const THREAD_DESCENDING: &str = thread_page!(
 /// The same upwards, without those of one sender.
 pub(super) const THREAD_ASCENDING_OF_OTHERS: &str = thread_page!(
     messages_of_others!("> $4", "ASC"),
+    look_up!(),
     concat!(
         "EXISTS (",
         numbers_of_others!(
@@ -126,6 +149,7 @@ pub(super) const THREAD_ASCENDING_OF_OTHERS: &str = thread_page!(
 /// The same downwards, without those of one sender.
 pub(super) const THREAD_DESCENDING_OF_OTHERS: &str = thread_page!(
     messages_of_others!("< $4", "DESC"),
+    look_up!(),
     concat!(
         "EXISTS (",
         numbers_of_others!(
