@@ -93,6 +93,17 @@ pub struct ThreadPage {
     pub size: u32,
 }
 
+impl ThreadPage {
+    /// Whether it is read towards higher numbers.
+    pub fn is_upwards(&self) -> bool {
+        matches!(
+            (self.order, self.direction),
+            (MessageOrder::OldestFirst, Direction::Forward)
+                | (MessageOrder::NewestFirst, Direction::Backward)
+        )
+    }
+}
+
 /// A page of a thread's messages, in the order of reading.
 #[derive(Clone, Debug)]
 pub struct ThreadRows {

@@ -75,8 +75,7 @@ pub(crate) trait Backend: Database + Sized {
 
     /// Tells the other processes which tenants' logs have grown.
     fn announce(
-        extras: &Self::Extras,
-        pool: &sqlx::Pool<Self>,
+        connection: &mut Self::Connection,
         tenants: &[TenantId],
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
@@ -86,6 +85,21 @@ pub(crate) trait Backend: Database + Sized {
 
 /// Held while a read runs.
 pub(crate) type ReadPermit<'a> = tokio::sync::RwLockReadGuard<'a, ()>;
+
+/// Spells the joins `EACH table alias WHERE condition DONE`: for each row before it, the rows of
+/// the table that the condition finds, and never the other way round.
+pub(super) fn each(sql: &str, join: impl Fn(&str, &str, &str) -> String) -> String {
+    let mut parts = sql.split("EACH ");
+    let mut spelt = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (inside, rest) = part.split_once(" DONE").unwrap_or((part, ""));
+        let (named, condition) = inside.split_once(" WHERE ").unwrap_or((inside, "TRUE"));
+        let (table, alias) = named.split_once(' ').unwrap_or((named, named));
+        spelt.push_str(&join(table, alias, condition));
+        spelt.push_str(rest);
+    }
+    spelt
+}
 
 /// A statement's parameter.
 pub(crate) enum Param<'a> {

@@ -10,8 +10,10 @@
 mod backend;
 mod checks;
 mod insert;
+mod kept;
 mod load;
 mod numbers;
+mod pages;
 #[cfg(test)]
 mod plans;
 pub(super) mod postgres;

@@ -261,9 +261,9 @@ async fn a_read_on_postgres_touches_the_rows_of_its_page_and_no_more(
         let parameters = parameters(read, MANY);
         let (types, values): (Vec<_>, Vec<_>) = parameters.iter().map(literal).unzip();
         let (types, values) = (types.join(", "), values.join(", "));
-        let prepare = format!("PREPARE {read} ({types}) AS {sql}");
+        let prepare = format!("PREPARE this ({types}) AS {sql}");
         connection.execute(AssertSqlSafe(prepare)).await.unwrap();
-        let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {read} ({values})");
+        let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE this ({values})");
         let row = connection.fetch_one(AssertSqlSafe(explain)).await.unwrap();
         let plan: Value = row.get(0);
         let touched = rows_touched(&plan[0]["Plan"]);
@@ -272,6 +272,7 @@ async fn a_read_on_postgres_touches_the_rows_of_its_page_and_no_more(
             "{read} touched {touched} rows: {plan:#}"
         );
         assert!(!plan.to_string().contains("Seq Scan"), "{read}: {plan:#}");
+        connection.execute("DEALLOCATE this").await.unwrap();
     }
     drop(connection);
     let server = env::var("LETTERBOX_TEST_POSTGRES_URL").unwrap();

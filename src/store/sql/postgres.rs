@@ -12,8 +12,9 @@ use tokio::sync::Mutex;
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, calls},
+    backend::{ReadPermit, calls, each},
     insert::{Insert, Kind, Rows, Value},
+    kept::Kept,
     shared::Pools,
 };
 use crate::{
@@ -46,13 +47,16 @@ const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 ///
 /// - Every statement is a walk along an index; a planner that finds otherwise on fresh tables
 ///   without statistics would read a whole tenant. Joins are in the order that they are written
-///   in. Compiling such statements costs more than running them.
+///   in. Compiling such statements costs more than running them, and so does planning them for
+///   each run's values: there is one plan, unless Citus has to find a tenant's node by it.
 /// - `synchronous_commit` is never below `on`: an answer means durable.
 /// - A client that is gone is found out, so that it does not keep a turn.
 pub(super) const SESSION: &str = "
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off;
     SET enable_mergejoin = off; SET enable_sort = off; SET enable_material = off;
-    SET join_collapse_limit = 1; SET jit = off;
+    SET enable_memoize = off; SET join_collapse_limit = 1; SET jit = off;
+    SELECT set_config('plan_cache_mode', 'force_generic_plan', false)
+        WHERE to_regclass('pg_dist_partition') IS NULL;
     SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
     SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s';
@@ -79,8 +83,8 @@ pub(crate) async fn connect(options: PgConnectOptions) -> sqlx::Result<(Pools<Po
     .await?;
     let pools = Pools {
         writers: pool(WRITERS).connect_lazy_with(options.clone()),
-        readers,
-        feed: pool(FEED_READERS).connect_lazy_with(options.clone()),
+        readers: Kept::new(readers),
+        feed: Kept::new(pool(FEED_READERS).connect_lazy_with(options.clone())),
     };
     let extras = Extras {
         options,
@@ -117,6 +121,10 @@ impl Backend for Postgres {
     const WRITING: Writing = Writing::SideBySide(WRITERS as usize);
 
     fn dialect(sql: &str) -> String {
+        // A subquery that is not to be pulled up keeps a join in the order that it is written in.
+        let sql = each(sql, |table, alias, condition| {
+            format!("LATERAL (SELECT * FROM {table} {alias} WHERE {condition} OFFSET 0) AS {alias}")
+        });
         sql.replace("rows_of(", "jsonb_array_elements(")
             .replace("elements_of(", "json_array_elements(")
             .replace("nested(", "(")
@@ -226,7 +234,7 @@ impl Backend for Postgres {
 
     fn closed(_: &Extras) {}
 
-    async fn announce(_: &Extras, pool: &Pool<Postgres>, tenants: &[TenantId]) -> sqlx::Result<()> {
+    async fn announce(connection: &mut PgConnection, tenants: &[TenantId]) -> sqlx::Result<()> {
         let names: Vec<&str> = tenants.iter().map(TenantId::as_str).collect();
         let mut payload = names.join(" ");
         if payload.len() > PAYLOAD_BYTES_MAX {
@@ -236,7 +244,7 @@ impl Backend for Postgres {
         sqlx::query("SELECT pg_notify($1, $2)")
             .bind(CHANNEL)
             .bind(payload)
-            .execute(pool)
+            .execute(connection)
             .await?;
         Ok(())
     }

@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
-use super::rows::{
-    EventRow, Hex, InboxAnswer, LogAnswer, MessageRow, PointAnswer, SummaryAnswer, ThreadAnswer,
-    ThreadRow, head, kind, parse,
+use super::{
+    pages::{InboxAnswer, ThreadAnswer},
+    rows::{
+        EventRow, Hex, LogAnswer, MessageRow, PointAnswer, SummaryAnswer, ThreadRow, head, kind,
+        parse,
+    },
 };
 use crate::{
     model::{
-        EventBody, EventId, EventKind, InboxPage, InboxRows, LogPage, LogPosition, LogRows,
-        LoggedEvent, RequestId, Summary, ThreadId, ThreadPage, ThreadRows, ThreadSummary, Time,
-        User, UserId, UserRecord,
+        Direction, EventBody, EventId, EventKind, InboxPage, InboxRows, LogPage, LogPosition,
+        LogRows, LoggedEvent, RequestId, Summary, ThreadId, ThreadPage, ThreadRows, ThreadSummary,
+        Time, User, UserId, UserRecord,
     },
     store::{Error, Result},
 };
@@ -20,12 +23,16 @@ pub(super) const LOG_PAGE_ROWS: usize = 256;
 
 /// A page that was read with one row more than asked for, to see whether more follow.
 pub(super) fn inbox(json: &str, page: InboxPage) -> Result<InboxRows> {
-    let answer: InboxAnswer = parse(json)?;
+    let mut answer: InboxAnswer<'_> = parse(json)?;
+    let people = answer.people()?;
     let mailbox = answer.mailbox.unwrap_or_default();
-    let mut threads = Vec::new();
-    for (position, row) in answer.threads.unwrap_or_default() {
-        threads.push((position, row.view()?));
-    }
+    let rows = answer.threads.unwrap_or_default().into_iter();
+    let mut threads: Vec<_> = rows.map(|row| row.view(&people)).collect::<Result<_>>()?;
+    // The newest first; read backward, the one next to where the reading began.
+    threads.sort_unstable_by_key(|(position, _)| match page.direction {
+        Direction::Forward => -position,
+        Direction::Backward => *position,
+    });
     let more = cut(&mut threads, page.size);
     // Past the end, by leaping, everything lies behind.
     let leapt_past = threads.is_empty() && page.skip > 0 && mailbox.of(page.folder) > 0;
@@ -52,18 +59,30 @@ pub(super) fn summary(json: &str, user: &UserId) -> Result<Summary> {
 }
 
 pub(super) fn thread(json: &str, page: &ThreadPage) -> Result<Option<ThreadRows>> {
-    let answer: ThreadAnswer = parse(json)?;
-    let Some(view) = answer.view else {
+    let mut answer: ThreadAnswer<'_> = parse(json)?;
+    let people = answer.people()?;
+    let Some(row) = answer.threads.unwrap_or_default().pop() else {
         return Ok(None);
     };
-    let mut rows = answer.messages.unwrap_or_default();
+    let (_, view) = row.view(&people)?;
+    let mut rows = Vec::new();
+    for row in answer.messages.unwrap_or_default() {
+        rows.push((row.number()?, row));
+    }
+    rows.sort_unstable_by_key(|(number, _)| if page.is_upwards() { *number } else { -number });
     let mut more = cut(&mut rows, page.size);
     let wanted = rows.len();
-    let messages: Vec<_> = rows.into_iter().map_while(MessageRow::view).collect();
+    let mut messages = Vec::with_capacity(wanted);
+    for (_, row) in rows {
+        match row.view(view.thread.id, &people)? {
+            Some(message) => messages.push(message),
+            None => break,
+        }
+    }
     more |= messages.len() < wanted;
     Ok(Some(ThreadRows {
         head: head(answer.head),
-        view: view.view()?,
+        view,
         messages,
         more,
         behind: answer.behind == 1,

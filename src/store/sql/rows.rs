@@ -199,30 +199,12 @@ pub(super) fn fingerprint(text: &str) -> Result<Fingerprint> {
     bytes.map(Fingerprint).map_err(Error::defect)
 }
 
-/// A page of an inbox.
-#[derive(Deserialize)]
-pub(super) struct InboxAnswer {
-    pub(super) head: Option<HeadRow>,
-    pub(super) mailbox: Option<Mailbox>,
-    pub(super) behind: i64,
-    pub(super) threads: List<(i64, ViewRow)>,
-}
-
 /// A user's counts.
 #[derive(Deserialize)]
 pub(super) struct SummaryAnswer {
     pub(super) head: Option<HeadRow>,
     pub(super) mailbox: Option<Mailbox>,
     pub(super) user: Option<UserRow>,
-}
-
-/// A page of a thread.
-#[derive(Deserialize)]
-pub(super) struct ThreadAnswer {
-    pub(super) head: Option<HeadRow>,
-    pub(super) view: Option<ViewRow>,
-    pub(super) behind: i64,
-    pub(super) messages: List<MessageRow>,
 }
 
 /// A point of the log.

@@ -2,7 +2,7 @@
 
 use sqlx::{Pool, Transaction};
 
-use super::{Backend, Statements, insert::Inserts};
+use super::{Backend, Statements, insert::Inserts, kept::Kept};
 use crate::store::Result;
 
 /// What the store and its transactions share.
@@ -16,8 +16,8 @@ pub(crate) struct Shared<DB: Backend> {
 /// The connections of a store: some of their own for each use, so that none starves another.
 pub(crate) struct Pools<DB: Backend> {
     pub(crate) writers: Pool<DB>,
-    pub(crate) readers: Pool<DB>,
-    pub(crate) feed: Pool<DB>,
+    pub(crate) readers: Kept<DB>,
+    pub(crate) feed: Kept<DB>,
 }
 
 impl<DB: Backend> Shared<DB> {

@@ -17,8 +17,9 @@ use tokio::sync::RwLock;
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, calls},
+    backend::{ReadPermit, calls, each},
     insert::{Insert, Kind, Rows},
+    kept::Kept,
     shared::Pools,
 };
 use crate::{
@@ -57,8 +58,8 @@ pub(crate) async fn connect(
     let options = options.read_only(true);
     let pools = Pools {
         writers,
-        readers: pool(READERS).connect_with(options.clone()).await?,
-        feed: pool(1).connect_with(options).await?,
+        readers: Kept::new(pool(READERS).connect_with(options.clone()).await?),
+        feed: Kept::new(pool(1).connect_with(options).await?),
     };
     let extras = Extras {
         lock: Mutex::new(Some(lock)),
@@ -76,8 +77,18 @@ pub(crate) fn options(url: &str) -> sqlx::Result<SqliteConnectOptions> {
         .journal_mode(SqliteJournalMode::Wal)
         // FULL syncs the write-ahead log at every commit; NORMAL could lose the last ones.
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5)))
+        .busy_timeout(Duration::from_secs(5))
+        // The writer does it by itself, by the log's size; SQLite's own way takes hot pages in
+        // again and again.
+        .pragma("wal_autocheckpoint", "0")
+        // What undoes a half-done statement is needed by nobody after a crash.
+        .pragma("temp_store", "MEMORY")
+        .pragma("cache_size", CACHE_KIB))
 }
+
+/// How much of the file each connection keeps in memory at most, in KiB; negative, as SQLite
+/// takes a positive number for pages.
+const CACHE_KIB: &str = "-16384";
 
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
@@ -97,6 +108,9 @@ impl Backend for Sqlite {
     const WRITING: Writing = Writing::OneForAll;
 
     fn dialect(sql: &str) -> String {
+        let sql = each(sql, |table, alias, condition| {
+            format!("{table} {alias} ON {condition}")
+        });
         sql.replace("rows_of(", "json_each(")
             .replace("elements_of(", "json_each(")
             // A text that is JSON would be quoted.
@@ -178,7 +192,7 @@ impl Backend for Sqlite {
         *lock = None;
     }
 
-    async fn announce(_: &Extras, _: &Pool<Sqlite>, _: &[TenantId]) -> sqlx::Result<()> {
+    async fn announce(_: &mut SqliteConnection, _: &[TenantId]) -> sqlx::Result<()> {
         // No other process serves the file.
         Ok(())
     }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use sqlx::{Pool, SqlSafeStr, Transaction as SqlxTransaction};
+use sqlx::{SqlSafeStr, Transaction as SqlxTransaction};
 
 use super::{
     Backend, Param, Statements,
     insert::Inserts,
     json_rows,
+    kept::Kept,
     reads::{self, LOG_PAGE_ROWS},
     rows::{HeadRow, head, parse},
     shared::{Pools, Shared},
@@ -16,8 +17,8 @@ use super::{
 };
 use crate::{
     model::{
-        Direction, Folder, InboxPage, InboxRows, LogPage, LogPosition, LogReader, MessageOrder,
-        Summary, TenantId, ThreadId, ThreadPage, ThreadRows, Time, UserId,
+        Direction, Folder, InboxPage, InboxRows, LogPage, LogPosition, LogReader, Summary,
+        TenantId, ThreadId, ThreadPage, ThreadRows, Time, UserId,
     },
     store::{Error, Expiry, Result, Store, Transaction, Writing},
 };
@@ -38,8 +39,8 @@ impl<DB: Backend> SqlStore<DB> {
             extras,
         };
         let secret = {
-            let mut connection = shared.pools.readers.acquire().await.map_err(DB::classify)?;
-            DB::fetch(&mut connection, &shared.statements.secret, &[])
+            let mut reader = shared.pools.readers.acquire().await.map_err(DB::classify)?;
+            DB::fetch(&mut reader.connection, &shared.statements.secret, &[])
                 .await
                 .map_err(DB::classify)?
         };
@@ -52,25 +53,28 @@ impl<DB: Backend> SqlStore<DB> {
     /// Reads one snapshot: one statement on one connection.
     async fn read(
         &self,
-        pool: &Pool<DB>,
+        pool: &Kept<DB>,
         sql: &Arc<str>,
         params: &[Param<'_>],
     ) -> Result<Option<String>> {
         let _permit = DB::read_permit(&self.shared.extras).await;
         let mut stale = 0;
         loop {
-            let mut connection = pool.acquire().await.map_err(DB::classify)?;
-            match DB::fetch(&mut connection, sql, params)
+            let mut reader = pool.acquire().await.map_err(DB::classify)?;
+            match DB::fetch(&mut reader.connection, sql, params)
                 .await
                 .map_err(DB::classify)
             {
-                // After an outage all idle connections are broken, each once.
-                Err(Error::Unavailable(_)) if stale < pool.options().get_max_connections() => {
-                    stale += 1;
-                    // It is not to be had again.
-                    drop(connection.detach());
+                Ok(answer) => {
+                    reader.keep();
+                    return Ok(answer);
                 }
-                result => return result,
+                // After an outage all idle connections are broken, each once.
+                Err(Error::Unavailable(_)) if stale < pool.size() => {
+                    stale += 1;
+                    reader.discard();
+                }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -78,7 +82,7 @@ impl<DB: Backend> SqlStore<DB> {
     /// The same where there always is an answer.
     async fn answer(
         &self,
-        pool: &Pool<DB>,
+        pool: &Kept<DB>,
         sql: &Arc<str>,
         params: &[Param<'_>],
     ) -> Result<String> {
@@ -184,12 +188,7 @@ where
         page: &ThreadPage,
     ) -> Result<Option<ThreadRows>> {
         let statements = &self.shared.statements;
-        let upwards = matches!(
-            (page.order, page.direction),
-            (MessageOrder::OldestFirst, Direction::Forward)
-                | (MessageOrder::NewestFirst, Direction::Backward)
-        );
-        let (sql, start) = match (upwards, &page.exclude_sender) {
+        let (sql, start) = match (page.is_upwards(), &page.exclude_sender) {
             (true, None) => (&statements.thread_ascending, 0),
             (true, Some(_)) => (&statements.thread_ascending_of_others, 0),
             (false, None) => (&statements.thread_descending, i64::from(i32::MAX)),
@@ -293,9 +292,18 @@ where
     }
 
     async fn announce(&self, tenants: &[TenantId]) -> Result<()> {
-        DB::announce(&self.shared.extras, &self.shared.pools.feed, tenants)
+        let mut announcer = self
+            .shared
+            .pools
+            .feed
+            .acquire()
             .await
-            .map_err(DB::classify)
+            .map_err(DB::classify)?;
+        DB::announce(&mut announcer.connection, tenants)
+            .await
+            .map_err(DB::classify)?;
+        announcer.keep();
+        Ok(())
     }
 
     async fn announced(&self) -> Option<Vec<TenantId>> {
@@ -306,9 +314,9 @@ where
         let shared = &self.shared;
         // The writers last: on SQLite the last connection takes the write-ahead log in.
         let pools = &shared.pools;
-        for pool in [&pools.readers, &pools.feed, &pools.writers] {
-            pool.close().await;
-        }
+        pools.readers.close().await;
+        pools.feed.close().await;
+        pools.writers.close().await;
         DB::closed(&shared.extras);
     }
 }

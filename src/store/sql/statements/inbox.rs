@@ -44,25 +44,23 @@ macro_rules! before_backward {
 
 /// A page of an inbox: `$3` the position to read from, `$4` how many, `$5` how many to leap.
 macro_rules! inbox {
-    ($page:expr, $behind:expr, $order:expr) => {
+    ($page:expr, $behind:expr) => {
         concat!(
             "WITH ",
             me!(),
             ", page AS MATERIALIZED (",
             $page,
-            " LIMIT $4 OFFSET $5)
-            SELECT CAST(json_array(",
+            " LIMIT $4 OFFSET $5), ",
+            parts!("page"),
+            " SELECT CAST(json_array(",
             head!(),
             ", ",
             mailbox!(),
             ", CASE WHEN ",
             $behind,
-            " THEN 1 ELSE 0 END,
-                (SELECT json_group_array(json_array(p.position, ",
-            view!(),
-            ") ORDER BY p.position ",
-            $order,
-            ") FROM page p)) AS text)"
+            " THEN 1 ELSE 0 END, ",
+            listed!("page"),
+            ") AS text)"
         )
     };
 }
@@ -72,8 +70,7 @@ macro_rules! inbox_forward {
     ($matches:expr) => {
         inbox!(
             range!($matches, "< $3", "DESC"),
-            exists!($matches, before_forward!()),
-            "DESC"
+            exists!($matches, before_forward!())
         )
     };
 }
@@ -82,8 +79,7 @@ macro_rules! inbox_backward {
     ($matches:expr) => {
         inbox!(
             range!($matches, "> $3", "ASC"),
-            exists!($matches, before_backward!()),
-            "ASC"
+            exists!($matches, before_backward!())
         )
     };
 }
@@ -109,8 +105,7 @@ macro_rules! inbox_all {
                 exists!("r.placement = 2", $behind),
                 " OR ",
                 exists!("r.placement = 3", $behind)
-            ),
-            $order
+            )
         )
     };
 }

@@ -7,7 +7,8 @@
 //!
 //! What is spelt for [`Backend::dialect`](super::Backend::dialect) to translate: `json_array(`,
 //! `json_group_array(`, `rows_of(` (a parameter's rows, the column is `value`), `elements_of(` (a
-//! JSON array's elements), `unhex(` (text to id), `hex(` (id to text), `nested(` (JSON from a subquery), ` FOR UPDATE`.
+//! JSON array's elements), `unhex(` (text to id), `hex(` (id to text), `nested(` (JSON from a subquery), ` FOR UPDATE`,
+//! `EACH … DONE` (a join in its written order).
 //!
 //! `CROSS JOIN` says the order of a join, which SQLite keeps: from the few to the indexed.
 

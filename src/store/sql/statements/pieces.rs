@@ -78,6 +78,43 @@ macro_rules! view {
     };
 }
 
+/// A page's participants: of each of these participations' threads, all.
+macro_rules! parts {
+    ($participations:expr) => {
+        concat!(
+            "parts AS MATERIALIZED (SELECT p.position, o.place, o.user_number FROM ",
+            $participations,
+            " p CROSS JOIN EACH participants o WHERE o.tenant = $1 AND o.thread = p.thread DONE)"
+        )
+    };
+}
+
+/// Threads as the participants in these rows see them: numbers, subject and snippet; then who
+/// takes part, by place and number; then these users.
+///
+/// People are told apart from threads, since they are the same ones again and again; and numbers
+/// are one text, since a JSON array costs by the element: together that halved a page's cost.
+macro_rules! listed {
+    ($participations:expr) => {
+        concat!(
+            "(SELECT json_group_array(json_array(concat_ws(' ', p.position, hex(t.id),
+                t.create_time, t.update_time, t.starter, t.message_count, p.user_number,
+                p.placement, p.read_number, p.unread_count, l.sender, l.send_time),
+                t.subject, substr(l.content, 1, 200)))
+                FROM ",
+            $participations,
+            " p CROSS JOIN EACH threads t WHERE t.tenant = $1 AND t.id = p.thread DONE
+                CROSS JOIN EACH messages l WHERE l.tenant = $1 AND l.thread = t.id
+                    AND l.number = t.message_count DONE),
+            (SELECT string_agg(concat_ws(' ', position, place, user_number), ' ') FROM parts),
+            (SELECT json_group_array(json_array(u.number, u.id,
+                json_array(u.first_name, u.last_name, u.email)))
+                FROM (SELECT DISTINCT user_number FROM parts) AS w
+                CROSS JOIN EACH users u WHERE u.tenant = $1 AND u.number = w.user_number DONE)"
+        )
+    };
+}
+
 /// The message `m` as its readers see it, with this for its content.
 macro_rules! message {
     ($content:expr) => {

@@ -23,18 +23,16 @@ macro_rules! thread_page {
             $order,
             ") - m.bytes AS bytes_before FROM (",
             $messages,
-            ") AS m)
-            SELECT CAST(json_array(",
+            ") AS m), ",
+            parts!("mine"),
+            " SELECT CAST(json_array(",
             head!(),
-            ", (SELECT ",
-            view!(),
-            " FROM mine p), CASE WHEN ",
+            ", CASE WHEN ",
             $behind,
-            " THEN 1 ELSE 0 END,
-            (SELECT json_group_array(",
+            " THEN 1 ELSE 0 END, ",
+            listed!("mine"),
+            ", (SELECT json_group_array(",
             $message,
-            " ORDER BY m.number ",
-            $order,
             ") FROM page m)) AS text)"
         )
     };
@@ -43,11 +41,12 @@ macro_rules! thread_page {
 /// A message of a page, or what is left of it where the page is full.
 macro_rules! paged {
     () => {
-        message!(concat!(
-            "CASE WHEN bytes_before < ",
+        concat!(
+            "json_array(concat_ws(' ', hex(m.id), m.number, m.sender, m.revision, m.send_time,
+                m.edit_time), CASE WHEN bytes_before < ",
             page_bytes!(),
-            " THEN m.content END"
-        ))
+            " THEN m.content END)"
+        )
     };
 }
 

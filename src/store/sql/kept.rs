@@ -1,0 +1,88 @@
+//! Connections that are kept between reads.
+
+use std::sync::{Mutex, PoisonError};
+
+use sqlx::{Pool, pool::PoolConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Backend;
+
+/// After so many uses a connection goes back to the pool, which replaces what has become old.
+const USES: u32 = 1_000;
+
+/// A pool's connections, kept aside while they are idle: the pool itself asks each connection that
+/// comes back whether it lives, which is one more round trip for every read.
+pub(crate) struct Kept<DB: Backend> {
+    pool: Pool<DB>,
+    idle: Mutex<Vec<(PoolConnection<DB>, u32)>>,
+    permits: Semaphore,
+}
+
+/// A connection in use. Dropped, it goes back to the pool.
+pub(crate) struct InUse<'a, DB: Backend> {
+    pub(super) connection: PoolConnection<DB>,
+    uses: u32,
+    kept: &'a Kept<DB>,
+    _permit: SemaphorePermit<'a>,
+}
+
+impl<DB: Backend> Kept<DB> {
+    pub(super) fn new(pool: Pool<DB>) -> Self {
+        let connections = pool.options().get_max_connections();
+        Self {
+            pool,
+            idle: Mutex::default(),
+            permits: Semaphore::new(connections as usize),
+        }
+    }
+
+    /// How many connections there are at most.
+    pub(super) fn size(&self) -> u32 {
+        self.pool.options().get_max_connections()
+    }
+
+    /// Waits for a connection.
+    pub(super) async fn acquire(&self) -> sqlx::Result<InUse<'_, DB>> {
+        let waiting = self.permits.acquire();
+        let permit = tokio::time::timeout(self.pool.options().get_acquire_timeout(), waiting)
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)?
+            .map_err(|_| sqlx::Error::PoolClosed)?;
+        let idle = self.lock().pop();
+        let (connection, uses) = match idle {
+            Some(idle) => idle,
+            None => (self.pool.acquire().await?, 0),
+        };
+        Ok(InUse {
+            connection,
+            uses: uses + 1,
+            kept: self,
+            _permit: permit,
+        })
+    }
+
+    /// Closes all connections.
+    pub(super) async fn close(&self) {
+        self.permits.close();
+        self.lock().clear();
+        self.pool.close().await;
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<(PoolConnection<DB>, u32)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<DB: Backend> InUse<'_, DB> {
+    /// Keeps the connection, whose read has ended well, for the next one.
+    pub(super) fn keep(self) {
+        if self.uses < USES && !self.kept.pool.is_closed() {
+            self.kept.lock().push((self.connection, self.uses));
+        }
+    }
+
+    /// Gives up the connection, which is broken.
+    pub(super) fn discard(self) {
+        drop(self.connection.detach());
+    }
+}
