@@ -1,5 +1,7 @@
 //! The log as its readers see it: from a position on, each event with what it tells of.
 
+use std::sync::Arc;
+
 use super::{
     EventId, EventKind, MessageView, RequestId, ThreadId, ThreadSummary, ThreadView, Time, UserId,
 };
@@ -22,7 +24,7 @@ impl LogPosition {
 }
 
 /// Whose log to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum LogReader {
     /// All events.
     Everyone,
@@ -43,7 +45,7 @@ pub enum LogPage {
 #[derive(Clone, Debug)]
 pub struct LogRows {
     /// The events that the reader is told of, in order.
-    pub events: Vec<LoggedEvent>,
+    pub events: Vec<Arc<LoggedEvent>>,
     /// How far this goes: everything for the reader up to here is among `events`.
     pub through: LogPosition,
     /// Where the log ended when this was read.

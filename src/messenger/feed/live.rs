@@ -114,9 +114,8 @@ impl Live {
     }
 
     /// Hands a piece of the log to the watchers concerned.
-    pub(super) fn hand_out(&mut self, events: Vec<LoggedEvent>, through: LogPosition) {
+    pub(super) fn hand_out(&mut self, events: Vec<Arc<LoggedEvent>>, through: LogPosition) {
         for event in events {
-            let event = Arc::new(event);
             let told = event
                 .audience
                 .iter()

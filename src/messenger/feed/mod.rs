@@ -6,6 +6,7 @@
 //! and reads the log at its own pace, until it has caught up.
 
 mod live;
+mod pages;
 mod tail;
 mod watcher;
 
@@ -18,7 +19,7 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{tail::Tail, watcher::Watcher};
+use self::{pages::Pages, tail::Tail, watcher::Watcher};
 use super::Error;
 use crate::{
     model::{Clock, EventKinds, LogPosition, LogReader, LoggedEvent, TenantId, ThreadId},
@@ -84,6 +85,7 @@ pub(super) struct Feed {
 /// What tails and watchers share.
 struct Shared {
     store: Arc<dyn Store>,
+    pages: Pages,
     clock: Arc<dyn Clock>,
     settings: FeedSettings,
     /// The tails of the tenants that somebody watches.
@@ -101,6 +103,7 @@ impl Feed {
         moved: mpsc::UnboundedReceiver<TenantId>,
     ) -> Self {
         let shared = Arc::new(Shared {
+            pages: Pages::new(Arc::clone(&store)),
             store,
             clock,
             settings,

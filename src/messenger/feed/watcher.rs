@@ -9,10 +9,13 @@ use super::{
     live::Next,
     tail::{Membership, Tail},
 };
-use crate::model::{LogPage, LogPosition, TenantId};
+use crate::model::{LogPage, LogPosition, LogRows, LoggedEvent, TenantId};
 
 /// How long to wait before a failed read is tried anew.
 const READ_AGAIN: Duration = Duration::from_millis(250);
+
+/// Watchers who catch up go on from positions that this divides, if they see these events.
+const STEP: i64 = 256;
 
 /// One stream's state.
 pub(super) struct Watcher {
@@ -98,29 +101,56 @@ impl Watcher {
             if self.shared.closing.is_cancelled() {
                 return Err(Error::ShuttingDown.into());
             }
-            let page = self
-                .shared
-                .store
-                .log_page(&self.tenant, self.position, &self.watch.reader)
-                .await;
-            match page {
-                Ok(LogPage::Read(rows)) => {
-                    self.failing_since = None;
-                    for event in rows.events {
-                        if self.watch.wants(&event) {
-                            self.send(Delivery::Event(Arc::new(event))).await?;
-                        }
-                    }
-                    self.position = rows.through;
-                    if self.sent.elapsed() >= self.shared.settings.heartbeat_interval {
-                        self.send(Delivery::Heartbeat(self.position)).await?;
-                    }
+            let shared = Arc::clone(&self.shared);
+            let page = shared
+                .pages
+                .read(&self.tenant, self.position, &self.watch.reader);
+            let page = match page.await {
+                Ok(page) => page,
+                Err(error) => {
+                    self.wait_to_read_again(error).await?;
+                    continue;
                 }
-                Ok(LogPage::Expired) => return Err(Error::ResumeTokenExpired.into()),
-                Err(error) => self.wait_to_read_again(error.into()).await?,
+            };
+            self.failing_since = None;
+            match page.get() {
+                Some(LogPage::Read(rows)) => self.deliver_page(rows).await?,
+                Some(LogPage::Expired) => return Err(Error::ResumeTokenExpired.into()),
+                None => {}
             }
         }
         Ok(())
+    }
+
+    async fn deliver_page(&mut self, rows: &LogRows) -> Result<(), End> {
+        let (events, through) = self.in_step(rows);
+        for event in events {
+            if self.watch.wants(event) {
+                self.send(Delivery::Event(Arc::clone(event))).await?;
+            }
+        }
+        self.position = through;
+        if self.sent.elapsed() >= self.shared.settings.heartbeat_interval {
+            self.send(Delivery::Heartbeat(self.position)).await?;
+        }
+        Ok(())
+    }
+
+    /// What to deliver of a page: where more follow, only up to an event from which others go on
+    /// reading, too, so that they can share what they read next.
+    fn in_step<'a>(&self, rows: &'a LogRows) -> (&'a [Arc<LoggedEvent>], LogPosition) {
+        let in_step = |position: LogPosition| position.number % STEP == 0;
+        if rows.through == rows.head || in_step(self.position) || in_step(rows.through) {
+            return (&rows.events, rows.through);
+        }
+        let last = rows
+            .events
+            .iter()
+            .rposition(|event| in_step(event.position));
+        match last {
+            Some(last) => (&rows.events[..=last], rows.events[last].position),
+            None => (&rows.events, rows.through),
+        }
     }
 
     /// Delivers what the tail hands out; returns when the place has overflowed.

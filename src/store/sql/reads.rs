@@ -1,6 +1,6 @@
 //! Reads: from an answer's JSON to what the callers of the store ask for.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use super::{
     pages::{InboxAnswer, ThreadAnswer},
@@ -131,7 +131,7 @@ pub(super) fn log(json: &str, after: LogPosition) -> Result<LogPage> {
     let read_to_the_end = rows.len() == answer.scanned && answer.scanned < LOG_PAGE_ROWS;
     let mut events = Vec::with_capacity(rows.len());
     for row in rows {
-        events.push(event(row, &threads)?);
+        events.push(Arc::new(event(row, &threads)?));
     }
     let through = match events.last() {
         Some(last) if !read_to_the_end => last.position,
