@@ -331,3 +331,77 @@ async fn a_slow_watcher_neither_holds_up_others_nor_misses_anything(
     ben.reply(&thread, "live again").await;
     assert_eq!(slow.line().await, "ben replied in flood 302: live again");
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn watchers_who_resume_together_each_get_every_event_once(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    /// More than two pages of the log.
+    const MESSAGES: i32 = 600;
+    let server = TestServer::start(database).await;
+    let (ana, ben) = (server.client("ana"), server.client("ben"));
+    let mut watch = ana.watch().await;
+    let mut tokens = vec![watch.ready_token.clone()];
+    let thread = ben.start("flood", &["ana"], "1").await.thread;
+    for _ in 1..MESSAGES / 100 {
+        futures_util::future::join_all((0..100).map(|_| ben.reply(&thread, "more"))).await;
+    }
+    futures_util::future::join_all((1..100).map(|_| ben.reply(&thread, "more"))).await;
+    for _ in 0..MESSAGES {
+        watch.sent().await;
+        tokens.push(watch.token.clone());
+    }
+
+    // Some from the start, some from anywhere else.
+    let starts = (0..40).map(|number: usize| {
+        if number.is_multiple_of(2) {
+            0
+        } else {
+            number * 13
+        }
+    });
+    let resumed = starts.map(async |start| {
+        let mut watch = ana.resume(&tokens[start]).await;
+        for number in tokens
+            .iter()
+            .enumerate()
+            .skip(start + 1)
+            .map(|(number, _)| number)
+        {
+            let sent = watch.sent().await.message.expect("a message");
+            assert_eq!(usize::try_from(sent.number), Ok(number), "after {start}");
+            assert_eq!(watch.token, tokens[number]);
+        }
+    });
+    futures_util::future::join_all(resumed).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resumed_watch_shows_an_edit_answered_before_it_whoever_else_is_reading(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = TestServer::start(database).await;
+    let (ana, ben) = (server.client("ana"), server.client("ben"));
+    let token = ana.watch().await.ready_token;
+    let plans = ben.start("plans", &["ana"], "0").await.message;
+
+    let others: Vec<_> = (0..8)
+        .map(|_| {
+            let (ana, token) = (server.client("ana"), token.clone());
+            tokio::spawn(async move {
+                loop {
+                    ana.resume(&token).await.sent().await;
+                }
+            })
+        })
+        .collect();
+    for edit in 1..50 {
+        let content = edit.to_string();
+        ben.edit(&plans, &content).await;
+        let sent = ana.resume(&token).await.sent().await;
+        assert_eq!(sent.message.expect("a message").content, content);
+    }
+    others.iter().for_each(tokio::task::JoinHandle::abort);
+}

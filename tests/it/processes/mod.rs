@@ -7,6 +7,7 @@ mod benching;
 mod caller;
 mod checking;
 mod deployment;
+mod distributed;
 mod ending;
 mod failing;
 mod in_flight;
