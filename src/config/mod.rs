@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 use self::{given::Given, options::Cli};
 pub use self::{
     options::Command,
-    settings::{LogFormat, Settings},
+    settings::{Auth, LogFormat, Settings},
 };
 
 /// A setting that is wrong, in one line.

@@ -57,9 +57,36 @@ pub(super) struct Options {
     )]
     database_url: Option<String>,
     /// How callers are told apart: trusted-header takes x-user-id, x-user-scopes and x-tenant-id
-    /// from a mesh or gateway that sets them [default: trusted-header]
+    /// from a mesh or gateway that sets them; jwt verifies a bearer token [default: trusted-header]
     #[arg(long, env = "LETTERBOX_AUTH", global = true, value_name = "MODE")]
     auth: Option<String>,
+    /// jwt: a file with an HMAC secret, a PEM public key or a JWKS; reread when it changes
+    #[arg(long, env = "LETTERBOX_JWT_KEY", global = true, value_name = "FILE")]
+    jwt_key: Option<String>,
+    /// jwt: who must have issued a token [default: not checked]
+    #[arg(
+        long,
+        env = "LETTERBOX_JWT_ISSUER",
+        global = true,
+        value_name = "ISSUER"
+    )]
+    jwt_issuer: Option<String>,
+    /// jwt: whom a token must be for [default: not checked]
+    #[arg(
+        long,
+        env = "LETTERBOX_JWT_AUDIENCE",
+        global = true,
+        value_name = "AUDIENCE"
+    )]
+    jwt_audience: Option<String>,
+    /// jwt: the claim that names a token's tenant [default: every token belongs to `default`]
+    #[arg(
+        long,
+        env = "LETTERBOX_JWT_TENANT_CLAIM",
+        global = true,
+        value_name = "CLAIM"
+    )]
+    jwt_tenant_claim: Option<String>,
     /// Vouch for the network: trusted-header then also listens on an address that is not loopback
     #[arg(
         long,

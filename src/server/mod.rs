@@ -12,8 +12,11 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use self::connections::Connections;
 pub use self::system::{SystemClock, SystemIds};
 use crate::{
-    config::{SettingError, Settings},
-    grpc::{CallService, DESCRIPTORS, Messaging, TokenKey, TrustedHeader},
+    config::{Auth, SettingError, Settings},
+    grpc::{
+        Authenticator, CallService, DESCRIPTORS, Jwt, JwtSettings, Messaging, TokenKey,
+        TrustedHeader,
+    },
     messenger::{self, FeedSettings, Messenger, QueueLimits},
     model::{Clock, Ids, Policy},
     pb::messaging_service_server::{MessagingServiceServer, SERVICE_NAME},
@@ -76,6 +79,7 @@ impl Server {
     pub async fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
         settings.check()?;
         let listening = |error| StartError::Listen(settings.listen, error);
+        let authenticator = authenticator(&settings, &parts)?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(listening)?;
@@ -98,9 +102,6 @@ impl Server {
             MessagingServiceServer::new(messaging).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(health_service);
-        let authenticator = TrustedHeader {
-            require_tenant: settings.require_tenant,
-        };
         Ok(Self {
             listener,
             address,
@@ -108,7 +109,7 @@ impl Server {
             store,
             messenger,
             health,
-            service: CallService::new(with_reflection(routes), Arc::new(authenticator), parts.ids),
+            service: CallService::new(with_reflection(routes), authenticator, parts.ids),
         })
     }
 
@@ -166,6 +167,35 @@ impl Server {
 pub fn database_address(settings: &Settings) -> Result<Address, SettingError> {
     let address = settings.database_url.parse();
     address.map_err(|problem: String| SettingError::of("database-url", &problem))
+}
+
+/// What tells callers apart.
+fn authenticator(
+    settings: &Settings,
+    parts: &Parts,
+) -> Result<Arc<dyn Authenticator>, SettingError> {
+    let require_tenant = settings.require_tenant;
+    match settings.auth {
+        Auth::TrustedHeader => {
+            if settings.jwt_key.is_some() {
+                tracing::warn!(
+                    "jwt-key is given, but no token is looked at: auth is trusted-header"
+                );
+            }
+            Ok(Arc::new(TrustedHeader { require_tenant }))
+        }
+        Auth::Jwt => {
+            let jwt = JwtSettings {
+                key: settings.jwt_key.clone().unwrap_or_default(),
+                issuer: settings.jwt_issuer.clone(),
+                audience: settings.jwt_audience.clone(),
+                tenant_claim: settings.jwt_tenant_claim.clone(),
+                require_tenant,
+            };
+            let jwt = Jwt::start(jwt, Arc::clone(&parts.clock));
+            Ok(jwt.map_err(|problem| SettingError::of("jwt-key", &problem))?)
+        }
+    }
 }
 
 fn messenger_parts(settings: &Settings, parts: &Parts, store: Arc<dyn Store>) -> messenger::Parts {

@@ -31,6 +31,7 @@ mod schema;
 mod sending;
 mod service;
 mod tenants;
+mod tokens;
 mod validation;
 mod validation_of_reads;
 mod watch_filters;
