@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench;
+use crate::{bench, token};
 
 /// Private threaded messaging as a gRPC service.
 ///
@@ -36,6 +36,8 @@ pub enum Command {
     /// It is a client like any other, over real gRPC. The data that a mix reads is made first,
     /// where it is missing. The tenant's name keeps it apart from other data.
     Bench(Box<bench::Options>),
+    /// Make a token, for development and tests of --auth jwt, and print it
+    Token(Box<token::Options>),
 }
 
 /// The options, as they are written; [`Settings`] is what they mean.

@@ -8,9 +8,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
+pub(crate) use self::issuer::key_file;
 use self::issuer::{
-    ACT_AS, Deployment, SECRET, assert_turned_away, claims, in_seconds, jwk, key_file, name_of,
-    rsa, set, signed, token,
+    ACT_AS, Deployment, SECRET, assert_turned_away, claims, in_seconds, jwk, name_of, rsa, set,
+    signed, token,
 };
 use crate::support::prelude::*;
 
