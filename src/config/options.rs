@@ -89,6 +89,20 @@ pub(super) struct Options {
         value_name = "CLAIM"
     )]
     jwt_tenant_claim: Option<String>,
+    /// The server's certificate and those that it is signed by (PEM); reread when it changes
+    #[arg(long, env = "LETTERBOX_TLS_CERT", global = true, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "LETTERBOX_TLS_KEY", global = true, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Clients must show a certificate that one of these has signed (PEM): mutual TLS
+    #[arg(
+        long,
+        env = "LETTERBOX_TLS_CLIENT_CA",
+        global = true,
+        value_name = "FILE"
+    )]
+    tls_client_ca: Option<String>,
     /// Vouch for the network: trusted-header then also listens on an address that is not loopback
     #[arg(
         long,

@@ -30,6 +30,12 @@ pub struct Settings {
     pub jwt_audience: Option<String>,
     /// The claim that names a token's tenant; none: every token belongs to `default`.
     pub jwt_tenant_claim: Option<String>,
+    /// The server's certificate; none: plain text.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key.
+    pub tls_key: Option<PathBuf>,
+    /// Who must have signed a client's certificate; none: clients need none.
+    pub tls_client_ca: Option<PathBuf>,
     /// The operator vouches for the network.
     pub trust_network: bool,
     /// A call that names no tenant is refused.
@@ -82,6 +88,9 @@ impl Default for Settings {
             jwt_issuer: None,
             jwt_audience: None,
             jwt_tenant_claim: None,
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
             trust_network: false,
             require_tenant: false,
             known_users_only: false,
@@ -112,9 +121,11 @@ impl Settings {
             "jwt" => Ok(Auth::Jwt),
             other => Err(format!("`{other}` is neither trusted-header nor jwt")),
         })?;
-        given.read("jwt-key", &mut settings.jwt_key, |file| {
-            Ok(Some(PathBuf::from(file)))
-        })?;
+        let file = |path: &str| Ok(Some(PathBuf::from(path)));
+        given.read("jwt-key", &mut settings.jwt_key, file)?;
+        given.read("tls-cert", &mut settings.tls_cert, file)?;
+        given.read("tls-key", &mut settings.tls_key, file)?;
+        given.read("tls-client-ca", &mut settings.tls_client_ca, file)?;
         let some = |text: &str| Ok(Some(text.to_owned()));
         given.read("jwt-issuer", &mut settings.jwt_issuer, some)?;
         given.read("jwt-audience", &mut settings.jwt_audience, some)?;
@@ -156,6 +167,16 @@ impl Settings {
 
     /// Checks what the settings mean together.
     pub fn check(&self) -> Result<(), SettingError> {
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err(SettingError(
+                "tls-cert, tls-key: one needs the other".to_owned(),
+            ));
+        }
+        if self.tls_client_ca.is_some() && self.tls_cert.is_none() {
+            return Err(SettingError(
+                "tls-client-ca: needs tls-cert and tls-key".to_owned(),
+            ));
+        }
         if self.auth == Auth::Jwt {
             return match &self.jwt_key {
                 Some(_) => Ok(()),
@@ -164,12 +185,15 @@ impl Settings {
                 )),
             };
         }
-        if self.listen.ip().is_loopback() || self.trust_network {
+        // Whoever has a certificate of the operator's is trusted with the headers.
+        let trusted = self.trust_network || self.tls_client_ca.is_some();
+        if self.listen.ip().is_loopback() || trusted {
             Ok(())
         } else {
             Err(SettingError(format!(
                 "listen: with auth = trusted-header, whoever reaches {} can claim to be anybody; \
-                 listen on loopback, or vouch for the network with --trust-network",
+                 listen on loopback, have clients show certificates (--tls-client-ca), or vouch \
+                 for the network with --trust-network",
                 self.listen
             )))
         }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod system;
+mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,8 +10,11 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use self::connections::Connections;
 pub use self::system::{SystemClock, SystemIds};
+use self::{
+    connections::Connections,
+    tls::{Tls, TlsFiles},
+};
 use crate::{
     config::{Auth, SettingError, Settings},
     grpc::{
@@ -72,6 +76,7 @@ pub struct Server {
     messenger: Arc<Messenger>,
     health: HealthReporter,
     service: CallService<Routes>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
@@ -80,6 +85,7 @@ impl Server {
         settings.check()?;
         let listening = |error| StartError::Listen(settings.listen, error);
         let authenticator = authenticator(&settings, &parts)?;
+        let tls = tls(&settings)?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(listening)?;
@@ -106,6 +112,7 @@ impl Server {
             listener,
             address,
             drain_timeout: settings.drain_timeout,
+            tls,
             store,
             messenger,
             health,
@@ -125,7 +132,7 @@ impl Server {
         if let Some(concern) = self.store.concern() {
             tracing::warn!("{concern}");
         }
-        let connections = Connections::default();
+        let connections = Connections::over(self.tls);
         connections
             .accept(self.listener, self.service, shutdown)
             .await;
@@ -167,6 +174,20 @@ impl Server {
 pub fn database_address(settings: &Settings) -> Result<Address, SettingError> {
     let address = settings.database_url.parse();
     address.map_err(|problem: String| SettingError::of("database-url", &problem))
+}
+
+fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, SettingError> {
+    let (Some(cert), Some(key)) = (settings.tls_cert.clone(), settings.tls_key.clone()) else {
+        return Ok(None);
+    };
+    let client_ca = settings.tls_client_ca.clone();
+    let tls = Tls::start(TlsFiles {
+        cert,
+        key,
+        client_ca,
+    });
+    tls.map(Some)
+        .map_err(|problem| SettingError::of("tls", &problem))
 }
 
 /// What tells callers apart.

@@ -31,6 +31,7 @@ mod schema;
 mod sending;
 mod service;
 mod tenants;
+mod tls;
 mod tokens;
 mod validation;
 mod validation_of_reads;
