@@ -13,5 +13,6 @@ pub mod model;
 pub mod server;
 pub mod store;
 pub mod telemetry;
+pub mod token;
 
 pub use grpc::pb;

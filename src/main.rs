@@ -5,8 +5,9 @@ use std::process::ExitCode;
 use letterbox::{
     bench,
     config::{self, Command, Parsed, Settings},
-    server::{self, Parts, Server, StartError},
-    store, telemetry,
+    model::Clock,
+    server::{self, Parts, Server, StartError, SystemClock},
+    store, telemetry, token,
 };
 use tokio::{
     runtime::Runtime,
@@ -61,6 +62,10 @@ async fn run(command: Command, settings: Settings) -> Result<ExitCode, StartErro
         }
         Command::Bench(options) => match bench::run(*options).await {
             Ok(report) => print!("{report}"),
+            Err(error) => return Ok(fail(&error.to_string(), 1)),
+        },
+        Command::Token(options) => match token::make(&options, SystemClock.now()) {
+            Ok(token) => println!("{token}"),
             Err(error) => return Ok(fail(&error.to_string(), 1)),
         },
     }

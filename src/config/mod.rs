@@ -9,7 +9,7 @@ use clap::{CommandFactory, FromArgMatches};
 use self::{given::Given, options::Cli};
 pub use self::{
     options::Command,
-    settings::{LogFormat, Settings},
+    settings::{Auth, LogFormat, Settings},
 };
 
 /// A setting that is wrong, in one line.
@@ -52,7 +52,7 @@ where
     ))
 }
 
-/// The command line; `bench` is a client, and does not show the server's settings.
+/// The command line; what is no server does not show the server's settings.
 fn command() -> clap::Command {
     fn hide_settings(command: clap::Command) -> clap::Command {
         command
@@ -65,7 +65,9 @@ fn command() -> clap::Command {
     let mut command = Cli::command();
     // What is global is in the subcommands only then.
     command.build();
-    command.mut_subcommand("bench", hide_settings)
+    command
+        .mut_subcommand("bench", hide_settings)
+        .mut_subcommand("token", hide_settings)
 }
 
 /// Clap explains itself in paragraphs; a log wants a line.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::bench;
+use crate::{bench, token};
 
 /// Private threaded messaging as a gRPC service.
 ///
@@ -36,6 +36,8 @@ pub enum Command {
     /// It is a client like any other, over real gRPC. The data that a mix reads is made first,
     /// where it is missing. The tenant's name keeps it apart from other data.
     Bench(Box<bench::Options>),
+    /// Make a token, for development and tests of --auth jwt, and print it
+    Token(Box<token::Options>),
 }
 
 /// The options, as they are written; [`Settings`] is what they mean.
@@ -57,9 +59,50 @@ pub(super) struct Options {
     )]
     database_url: Option<String>,
     /// How callers are told apart: trusted-header takes x-user-id, x-user-scopes and x-tenant-id
-    /// from a mesh or gateway that sets them [default: trusted-header]
+    /// from a mesh or gateway that sets them; jwt verifies a bearer token [default: trusted-header]
     #[arg(long, env = "LETTERBOX_AUTH", global = true, value_name = "MODE")]
     auth: Option<String>,
+    /// jwt: a file with an HMAC secret, a PEM public key or a JWKS; reread when it changes
+    #[arg(long, env = "LETTERBOX_JWT_KEY", global = true, value_name = "FILE")]
+    jwt_key: Option<String>,
+    /// jwt: who must have issued a token [default: not checked]
+    #[arg(
+        long,
+        env = "LETTERBOX_JWT_ISSUER",
+        global = true,
+        value_name = "ISSUER"
+    )]
+    jwt_issuer: Option<String>,
+    /// jwt: whom a token must be for [default: not checked]
+    #[arg(
+        long,
+        env = "LETTERBOX_JWT_AUDIENCE",
+        global = true,
+        value_name = "AUDIENCE"
+    )]
+    jwt_audience: Option<String>,
+    /// jwt: the claim that names a token's tenant [default: every token belongs to `default`]
+    #[arg(
+        long,
+        env = "LETTERBOX_JWT_TENANT_CLAIM",
+        global = true,
+        value_name = "CLAIM"
+    )]
+    jwt_tenant_claim: Option<String>,
+    /// The server's certificate and those that it is signed by (PEM); reread when it changes
+    #[arg(long, env = "LETTERBOX_TLS_CERT", global = true, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The certificate's private key (PEM)
+    #[arg(long, env = "LETTERBOX_TLS_KEY", global = true, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Clients must show a certificate that one of these has signed (PEM): mutual TLS
+    #[arg(
+        long,
+        env = "LETTERBOX_TLS_CLIENT_CA",
+        global = true,
+        value_name = "FILE"
+    )]
+    tls_client_ca: Option<String>,
     /// Vouch for the network: trusted-header then also listens on an address that is not loopback
     #[arg(
         long,

@@ -2,6 +2,7 @@
 
 use std::{
     net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -19,6 +20,22 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where everything is kept: `sqlite://FILE` or `postgres://…`.
     pub database_url: String,
+    /// How callers are told apart.
+    pub auth: Auth,
+    /// A file with an HMAC secret, a PEM public key or a JWKS.
+    pub jwt_key: Option<PathBuf>,
+    /// Who must have issued a token; none: not checked.
+    pub jwt_issuer: Option<String>,
+    /// Whom a token must be for; none: not checked.
+    pub jwt_audience: Option<String>,
+    /// The claim that names a token's tenant; none: every token belongs to `default`.
+    pub jwt_tenant_claim: Option<String>,
+    /// The server's certificate; none: plain text.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key.
+    pub tls_key: Option<PathBuf>,
+    /// Who must have signed a client's certificate; none: clients need none.
+    pub tls_client_ca: Option<PathBuf>,
     /// The operator vouches for the network.
     pub trust_network: bool,
     /// A call that names no tenant is refused.
@@ -41,6 +58,15 @@ pub struct Settings {
     pub log_format: LogFormat,
 }
 
+/// How callers are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// By headers that a mesh or gateway sets.
+    TrustedHeader,
+    /// By bearer tokens.
+    Jwt,
+}
+
 /// How to log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -57,6 +83,14 @@ impl Default for Settings {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 50_051)),
             database_url: "sqlite://letterbox.db".to_owned(),
+            auth: Auth::TrustedHeader,
+            jwt_key: None,
+            jwt_issuer: None,
+            jwt_audience: None,
+            jwt_tenant_claim: None,
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
             trust_network: false,
             require_tenant: false,
             known_users_only: false,
@@ -74,7 +108,7 @@ impl Default for Settings {
 impl Settings {
     pub(super) fn from_given(given: &Given) -> Result<Self, SettingError> {
         let mut settings = Self::default();
-        let (mut auth, mut checked_url) = ((), ());
+        let mut checked_url = ();
         given.read("listen", &mut settings.listen, address)?;
         given.read("database-url", &mut checked_url, |url| {
             url.parse::<Address>().map(|_| ())
@@ -82,10 +116,20 @@ impl Settings {
         given.read("database-url", &mut settings.database_url, |url| {
             Ok(url.to_owned())
         })?;
-        given.read("auth", &mut auth, |mode| match mode {
-            "trusted-header" => Ok(()),
-            other => Err(format!("`{other}` is no mode: trusted-header is")),
+        given.read("auth", &mut settings.auth, |mode| match mode {
+            "trusted-header" => Ok(Auth::TrustedHeader),
+            "jwt" => Ok(Auth::Jwt),
+            other => Err(format!("`{other}` is neither trusted-header nor jwt")),
         })?;
+        let file = |path: &str| Ok(Some(PathBuf::from(path)));
+        given.read("jwt-key", &mut settings.jwt_key, file)?;
+        given.read("tls-cert", &mut settings.tls_cert, file)?;
+        given.read("tls-key", &mut settings.tls_key, file)?;
+        given.read("tls-client-ca", &mut settings.tls_client_ca, file)?;
+        let some = |text: &str| Ok(Some(text.to_owned()));
+        given.read("jwt-issuer", &mut settings.jwt_issuer, some)?;
+        given.read("jwt-audience", &mut settings.jwt_audience, some)?;
+        given.read("jwt-tenant-claim", &mut settings.jwt_tenant_claim, some)?;
         given.read("trust-network", &mut settings.trust_network, switch)?;
         given.read("require-tenant", &mut settings.require_tenant, switch)?;
         given.read("known-users-only", &mut settings.known_users_only, switch)?;
@@ -123,12 +167,33 @@ impl Settings {
 
     /// Checks what the settings mean together.
     pub fn check(&self) -> Result<(), SettingError> {
-        if self.listen.ip().is_loopback() || self.trust_network {
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err(SettingError(
+                "tls-cert, tls-key: one needs the other".to_owned(),
+            ));
+        }
+        if self.tls_client_ca.is_some() && self.tls_cert.is_none() {
+            return Err(SettingError(
+                "tls-client-ca: needs tls-cert and tls-key".to_owned(),
+            ));
+        }
+        if self.auth == Auth::Jwt {
+            return match &self.jwt_key {
+                Some(_) => Ok(()),
+                None => Err(SettingError(
+                    "jwt-key: with auth = jwt, a file with the key is needed".to_owned(),
+                )),
+            };
+        }
+        // Whoever has a certificate of the operator's is trusted with the headers.
+        let trusted = self.trust_network || self.tls_client_ca.is_some();
+        if self.listen.ip().is_loopback() || trusted {
             Ok(())
         } else {
             Err(SettingError(format!(
                 "listen: with auth = trusted-header, whoever reaches {} can claim to be anybody; \
-                 listen on loopback, or vouch for the network with --trust-network",
+                 listen on loopback, have clients show certificates (--tls-client-ca), or vouch \
+                 for the network with --trust-network",
                 self.listen
             )))
         }

@@ -62,7 +62,7 @@ impl<S> CallService<S> {
             return Ok(());
         }
         let identity = self.authenticator.authenticate(request.headers());
-        let identity = identity.map_err(Failure::BadCredentials)?;
+        let identity = identity.map_err(Failure::TurnedAway)?;
         request.extensions_mut().insert(identity);
         Ok(())
     }

@@ -14,7 +14,12 @@ mod status;
 mod token;
 mod watch;
 
-pub use self::{auth::TrustedHeader, call::CallService, service::Messaging, token::TokenKey};
+pub use self::{
+    auth::{Authenticator, Jwt, JwtSettings, TrustedHeader},
+    call::CallService,
+    service::Messaging,
+    token::TokenKey,
+};
 
 /// What the protos of `letterbox.v1` compile to.
 #[expect(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::{
-    auth::Identity,
+    auth::{BadCredentials, Identity, TurnedAway},
     call::CallDeadline,
     pb::{self, messaging_service_server::MessagingService},
     request,
@@ -42,6 +42,17 @@ impl Messaging {
         }
     }
 
+    /// The identity that the call's layer has put beside the request, whose profile is kept
+    /// current by it, and the request.
+    async fn opened<T>(&self, request: Request<T>) -> Result<(Identity, T), Failure> {
+        let (_, extensions, message) = request.into_parts();
+        let identity = extensions.get::<Identity>().cloned().ok_or(UNSEEN)?;
+        if let Some(profile) = &identity.profile {
+            self.messenger.learn(&identity.caller, profile).await?;
+        }
+        Ok((identity, message))
+    }
+
     async fn answer<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
@@ -53,21 +64,14 @@ impl Messaging {
     }
 }
 
+/// No layer has put an identity beside the request.
+const UNSEEN: Failure = Failure::TurnedAway(TurnedAway::Unknown(BadCredentials::Missing));
+
 fn sent<R>(
     (message, view): (MessageView, ThreadView),
     build: impl FnOnce(Option<pb::Message>, Option<pb::ThreadView>) -> R,
 ) -> R {
     build(Some(message.into()), Some(view.into()))
-}
-
-/// The identity that the call's layer has put beside the request, and the request.
-fn opened<T>(request: Request<T>) -> Result<(Identity, T), Failure> {
-    let (_, extensions, message) = request.into_parts();
-    let identity = extensions.get::<Identity>().cloned();
-    let identity = identity.ok_or(Failure::BadCredentials(
-        super::auth::BadCredentials::Missing,
-    ))?;
-    Ok((identity, message))
 }
 
 #[tonic::async_trait]
@@ -77,7 +81,7 @@ impl MessagingService for Messaging {
         request: Request<pb::ListInboxRequest>,
     ) -> Result<Response<pb::ListInboxResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             self.inbox_page(&caller, &request).await
         })
         .await
@@ -88,7 +92,7 @@ impl MessagingService for Messaging {
         request: Request<pb::GetInboxSummaryRequest>,
     ) -> Result<Response<pb::GetInboxSummaryResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, _) = opened(request)?;
+            let (Identity { caller, .. }, _) = self.opened(request).await?;
             self.inbox_summary(&caller).await
         })
         .await
@@ -99,7 +103,7 @@ impl MessagingService for Messaging {
         request: Request<pb::GetThreadRequest>,
     ) -> Result<Response<pb::GetThreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             self.thread_page(&caller, &request).await
         })
         .await
@@ -110,7 +114,7 @@ impl MessagingService for Messaging {
         request: Request<pb::SendMessageRequest>,
     ) -> Result<Response<pb::SendMessageResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             let (send, request_id) = request::send(&caller, request)?;
             let answer = self.messenger.send(&caller, send, request_id).await?;
             Ok(sent(answer, |message, view| pb::SendMessageResponse {
@@ -126,7 +130,7 @@ impl MessagingService for Messaging {
         request: Request<pb::ReplyThreadRequest>,
     ) -> Result<Response<pb::ReplyThreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             let (reply, request_id) = request::reply(&caller, request)?;
             let answer = self.messenger.reply(&caller, reply, request_id).await?;
             Ok(sent(answer, |message, view| pb::ReplyThreadResponse {
@@ -142,7 +146,7 @@ impl MessagingService for Messaging {
         request: Request<pb::EditMessageRequest>,
     ) -> Result<Response<pb::EditMessageResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             let edit = request::edit(&caller, request)?;
             let message = self.messenger.edit(&caller, edit).await?;
             Ok(pb::EditMessageResponse {
@@ -157,7 +161,7 @@ impl MessagingService for Messaging {
         request: Request<pb::MarkThreadReadRequest>,
     ) -> Result<Response<pb::MarkThreadReadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             let mark = request::mark_read(&caller, &request)?;
             let view = Some(self.messenger.mark_read(&caller, mark).await?.into());
             Ok(pb::MarkThreadReadResponse { view })
@@ -170,7 +174,7 @@ impl MessagingService for Messaging {
         request: Request<pb::MarkThreadUnreadRequest>,
     ) -> Result<Response<pb::MarkThreadUnreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             let thread = request::thread_id(&request.thread_id)?;
             let view = Some(self.messenger.mark_unread(&caller, thread).await?.into());
             Ok(pb::MarkThreadUnreadResponse { view })
@@ -183,7 +187,7 @@ impl MessagingService for Messaging {
         request: Request<pb::DeleteThreadRequest>,
     ) -> Result<Response<pb::DeleteThreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             let thread = request::thread_id(&request.thread_id)?;
             let view = Some(self.messenger.delete(&caller, thread).await?.into());
             Ok(pb::DeleteThreadResponse { view })
@@ -196,7 +200,7 @@ impl MessagingService for Messaging {
         request: Request<pb::RestoreThreadRequest>,
     ) -> Result<Response<pb::RestoreThreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = opened(request)?;
+            let (Identity { caller, .. }, request) = self.opened(request).await?;
             let thread = request::thread_id(&request.thread_id)?;
             let view = Some(self.messenger.restore(&caller, thread).await?.into());
             Ok(pb::RestoreThreadResponse { view })
@@ -212,10 +216,10 @@ impl MessagingService for Messaging {
     ) -> Result<Response<WatchStream>, Status> {
         let deadline = request.extensions().get::<CallDeadline>().copied();
         self.answer(async {
-            let (identity, request) = opened(request)?;
+            let (identity, request) = self.opened(request).await?;
             let (watch, from) = request::watch(&self.tokens, &identity, &request)?;
             let reader = watch.reader.clone();
-            let caller = identity.caller;
+            let (caller, expires) = (identity.caller, identity.expires);
             let deliveries = self.messenger.watch(&caller, watch, from).await?;
             let responses = Responses {
                 reader,
@@ -224,7 +228,7 @@ impl MessagingService for Messaging {
                 ids: Arc::clone(&self.ids),
                 heartbeat_interval: self.heartbeat_interval,
             };
-            Ok(watch_stream(deliveries, responses, deadline))
+            Ok(watch_stream(deliveries, responses, deadline, expires))
         })
         .await
     }

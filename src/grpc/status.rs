@@ -11,7 +11,7 @@ use tonic::{
 };
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt};
 
-use super::auth::BadCredentials;
+use super::auth::{BadCredentials, TurnedAway};
 use crate::{
     messenger::Error,
     model::{Ids, Refusal, UserId},
@@ -39,7 +39,7 @@ pub(super) struct Violation {
 /// Why a call is not answered with what it asked for.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
-    BadCredentials(BadCredentials),
+    TurnedAway(TurnedAway),
     ScopeMissing(&'static str),
     Invalid(Vec<Violation>),
     TooLarge,
@@ -109,22 +109,20 @@ impl Draft {
 /// The status of a failure. `ids` gives a defect its id, and spreads the return of many.
 pub(super) fn status(failure: Failure, ids: &dyn Ids) -> Status {
     let draft = match failure {
-        Failure::BadCredentials(BadCredentials::Missing) => Draft::new(
-            Code::Unauthenticated,
-            "CREDENTIALS_MISSING",
-            "the call carries no credentials",
-        ),
-        Failure::BadCredentials(BadCredentials::Malformed) => Draft::new(
-            Code::Unauthenticated,
-            "CREDENTIALS_MALFORMED",
-            "the call's credentials cannot be read",
-        ),
-        Failure::ScopeMissing(scope) => Draft::with_metadata(
+        Failure::TurnedAway(TurnedAway::Unknown(bad)) => unauthenticated(bad),
+        Failure::TurnedAway(TurnedAway::TenantNotAllowed) => Draft::new(
             Code::PermissionDenied,
-            "SCOPE_MISSING",
-            format!("the call needs the scope {scope}"),
-            [("scope", scope.to_owned())],
+            "TENANT_NOT_ALLOWED",
+            "the call names a tenant that is not its token's",
         ),
+        Failure::TurnedAway(TurnedAway::ScopeMissing(scope)) | Failure::ScopeMissing(scope) => {
+            Draft::with_metadata(
+                Code::PermissionDenied,
+                "SCOPE_MISSING",
+                format!("the call needs the scope {scope}"),
+                [("scope", scope.to_owned())],
+            )
+        }
         Failure::Invalid(violations) => invalid(violations),
         Failure::TooLarge => Draft::new(
             Code::ResourceExhausted,
@@ -140,6 +138,23 @@ pub(super) fn status(failure: Failure, ids: &dyn Ids) -> Status {
         Failure::UseCase(error) => use_case(error, ids),
     };
     draft.finish()
+}
+
+/// The status of a call by nobody; no more than the reason, which helps only its owner.
+fn unauthenticated(bad: BadCredentials) -> Draft {
+    let (reason, message) = match bad {
+        BadCredentials::Missing => ("CREDENTIALS_MISSING", "the call carries no credentials"),
+        BadCredentials::Malformed => (
+            "CREDENTIALS_MALFORMED",
+            "the call's credentials cannot be read",
+        ),
+        BadCredentials::Expired => ("CREDENTIALS_EXPIRED", "the call's token has expired"),
+        BadCredentials::NotAccepted => (
+            "CREDENTIALS_NOT_ACCEPTED",
+            "the call's token is not accepted here",
+        ),
+    };
+    Draft::new(Code::Unauthenticated, reason, message)
 }
 
 /// The status of a use case that was not carried out.

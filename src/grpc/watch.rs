@@ -8,6 +8,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::{
+    auth::{BadCredentials, TurnedAway},
     call::CallDeadline,
     pb::{self, watch_messages_response::Event},
     response::user_ids,
@@ -33,16 +34,20 @@ pub(super) struct Responses {
     pub(super) heartbeat_interval: Duration,
 }
 
-/// The stream of one watch; it ends at the call's deadline, where there is one.
+/// The stream of one watch; it ends at the call's deadline, where there is one, and when the
+/// caller's token expires.
 pub(super) fn watch_stream(
     deliveries: Deliveries,
     responses: Responses,
     deadline: Option<CallDeadline>,
+    expires: Option<Instant>,
 ) -> WatchStream {
     let ids = Arc::clone(&responses.ids);
+    let deadline = deadline.map(|CallDeadline(deadline)| deadline);
+    let end = deadline.into_iter().chain(expires).min();
     let passed = async move {
-        match deadline {
-            Some(CallDeadline(deadline)) => tokio::time::sleep_until(deadline).await,
+        match end {
+            Some(end) => tokio::time::sleep_until(end).await,
             None => std::future::pending().await,
         }
     };
@@ -50,9 +55,11 @@ pub(super) fn watch_stream(
     // Why deliveries end is said by the last of them, and nobody looks further; where they just
     // end, the watcher was too slow, or too late.
     let cut_off = stream::once(async move {
-        let late = deadline.is_some_and(|CallDeadline(deadline)| Instant::now() >= deadline);
-        let failure = if late {
+        let is_past = |end: Option<Instant>| end.is_some_and(|end| Instant::now() >= end);
+        let failure = if is_past(deadline) {
             Failure::DeadlineExceeded
+        } else if is_past(expires) {
+            Failure::TurnedAway(TurnedAway::Unknown(BadCredentials::Expired))
         } else {
             Error::Stalled.into()
         };

@@ -27,8 +27,8 @@ pub use self::{
 use self::{feed::Feed, writer::Writer};
 use crate::{
     model::{
-        Clock, Command, FingerprintKey, Ids, LogPosition, LogReader, Outcome, Policy, Refusal,
-        TenantId, ThreadId, ThreadView, UserId,
+        Clock, Command, FingerprintKey, Ids, LogPosition, LogReader, Outcome, Policy, ProfileClaim,
+        Refusal, TenantId, ThreadId, ThreadView, Time, UserId,
     },
     store::Store,
 };
@@ -67,7 +67,8 @@ pub struct Messenger {
     writer: Writer,
     feed: Feed,
     fingerprints: FingerprintKey,
-    known: Cache<Caller, ()>,
+    /// Users known to be stored, with how new their profile is.
+    known: Arc<Cache<Caller, Option<Time>>>,
     closing: CancellationToken,
 }
 
@@ -96,7 +97,7 @@ impl Messenger {
             store: parts.store,
             writer,
             feed,
-            known: Cache::new(KNOWN_USERS),
+            known: Arc::new(Cache::new(KNOWN_USERS)),
             closing,
         }))
     }
@@ -144,9 +145,35 @@ impl Messenger {
     /// Makes a caller known, at their first call that this process sees.
     async fn meet(&self, caller: &Caller) -> Result<(), Error> {
         if self.known.get(caller).is_none() {
-            let command = Command::Meet(caller.user.clone());
+            let command = Command::Meet(caller.user.clone(), None);
             self.writer.submit(&caller.tenant, command).await?;
-            self.known.insert(caller.clone(), ());
+            self.known.insert(caller.clone(), None);
+        }
+        Ok(())
+    }
+
+    /// Keeps a caller's profile current. At their first call that this process sees it is stored
+    /// when this returns; what is newer later is stored while the call goes on.
+    pub async fn learn(&self, caller: &Caller, claim: &ProfileClaim) -> Result<(), Error> {
+        let known = self.known.get(caller);
+        if known.is_some_and(|time| time >= Some(claim.time)) {
+            return Ok(());
+        }
+        let command = Command::Meet(caller.user.clone(), Some(claim.clone()));
+        if known.is_none() {
+            self.writer.submit(&caller.tenant, command).await?;
+            self.known.insert(caller.clone(), Some(claim.time));
+        } else {
+            self.known.insert(caller.clone(), Some(claim.time));
+            let (writer, caller) = (self.writer.clone(), caller.clone());
+            let cache = Arc::clone(&self.known);
+            tokio::spawn(async move {
+                if let Err(error) = writer.submit(&caller.tenant, command).await {
+                    tracing::debug!(error = ?error, "a profile could not be stored");
+                    // The next call tries again.
+                    cache.insert(caller, None);
+                }
+            });
         }
         Ok(())
     }
@@ -155,7 +182,7 @@ impl Messenger {
     async fn carry_out(&self, caller: &Caller, command: Command) -> Result<Outcome, Error> {
         let outcome = self.writer.submit(&caller.tenant, command).await?;
         if self.known.get(caller).is_none() {
-            self.known.insert(caller.clone(), ());
+            self.known.insert(caller.clone(), None);
         }
         Ok(outcome)
     }

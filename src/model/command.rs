@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use super::{Content, MessageId, RequestId, RequestKey, Subject, ThreadId, UserId};
+use super::{Content, MessageId, ProfileClaim, RequestId, RequestKey, Subject, ThreadId, UserId};
 
 /// A change that a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
-    /// Makes the caller known to the service.
-    Meet(UserId),
+    /// Makes the caller known to the service, with what their token claims of them.
+    Meet(UserId, Option<ProfileClaim>),
     /// Starts a thread.
     Send(Send),
     /// Appends to a thread.
@@ -120,7 +120,7 @@ impl Needs {
     pub fn add(&mut self, command: &Command) {
         self.users.insert(command.caller().clone());
         match command {
-            Command::Meet(_) => {}
+            Command::Meet(..) => {}
             Command::Send(send) => {
                 self.users.extend(send.recipients.iter().cloned());
                 self.add_request(&send.caller, send.request.as_ref());
@@ -161,7 +161,7 @@ impl Command {
             Self::Reply(reply) => &reply.caller,
             Self::Edit(edit) => &edit.caller,
             Self::MarkRead(mark) => &mark.caller,
-            Self::Meet(caller)
+            Self::Meet(caller, _)
             | Self::MarkUnread(caller, _)
             | Self::Delete(caller, _)
             | Self::Restore(caller, _) => caller,

@@ -38,4 +38,4 @@ pub use thread::{
     LastMessage, Participant, Placement, Thread, ThreadState, ThreadSummary, ThreadView,
 };
 pub use time::{Clock, Time};
-pub use user::{Profile, User, UserRecord};
+pub use user::{Profile, ProfileClaim, User, UserRecord};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    Event, Mailbox, Message, MessageId, MessageView, Participant, PastRequest, Refusal, RequestId,
-    Revision, Thread, ThreadId, ThreadState, ThreadSummary, ThreadView, Time, User, UserId,
-    UserRecord,
+    Event, Mailbox, Message, MessageId, MessageView, Participant, PastRequest, ProfileClaim,
+    Refusal, RequestId, Revision, Thread, ThreadId, ThreadState, ThreadSummary, ThreadView, Time,
+    User, UserId, UserRecord,
 };
 
 /// The rows that a batch of commands touches, as the store holds them.
@@ -266,6 +266,18 @@ impl State {
         };
         if record.known_time.is_none() {
             record.known_time = Some(now);
+            self.changed.users.insert(id.clone());
+        }
+    }
+
+    /// Keeps a user's profile current; an older token than the one it is from changes nothing.
+    pub(super) fn learn(&mut self, id: &UserId, claim: &ProfileClaim) {
+        let Some(record) = self.rows.users.get_mut(id) else {
+            return;
+        };
+        if record.profile_time.is_none_or(|time| time < claim.time) {
+            record.user.profile = claim.applied_to(&record.user.profile);
+            record.profile_time = Some(claim.time);
             self.changed.users.insert(id.clone());
         }
     }

@@ -1,18 +1,23 @@
 //! Connections: taken, served over HTTP/2, and let go of.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use http::Request;
 use hyper::{body::Incoming, server::conn::http2};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
+    server::graceful::{GracefulShutdown, Watcher},
     service::TowerToHyperService,
 };
-use tokio::net::{TcpListener, TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, TcpStream},
+};
+use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, service::Routes};
 use tower::ServiceExt;
 
+use super::tls::Tls;
 use crate::grpc::CallService;
 
 /// How many calls and watches one connection carries at once; more wait on its client's side.
@@ -37,9 +42,20 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 #[derive(Default)]
 pub(super) struct Connections {
     open: GracefulShutdown,
+    tls: Option<Arc<Tls>>,
+    /// What ends handshakes that are not done when all ends.
+    closing: CancellationToken,
 }
 
 impl Connections {
+    /// Connections over TLS, or in plain text.
+    pub(super) fn over(tls: Option<Arc<Tls>>) -> Self {
+        Self {
+            tls,
+            ..Self::default()
+        }
+    }
+
     /// Takes connections until `shutdown` resolves.
     pub(super) async fn accept(
         &self,
@@ -68,25 +84,44 @@ impl Connections {
             tracing::debug!(%error, "a connection has gone before it was served");
             return;
         }
-        let service = service.map_request(|request: Request<Incoming>| request.map(Body::new));
-        let connection = http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(HEADER_LIST_BYTES_MAX)
-            .max_send_buf_size(SEND_BUFFER_BYTES)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-        let connection = self.open.watch(connection);
+        let watcher = self.open.watcher();
+        let Some(tls) = self.tls.clone() else {
+            tokio::spawn(talk(stream, service, watcher));
+            return;
+        };
+        let closing = self.closing.clone();
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "a connection ended");
+            match closing.run_until_cancelled(tls.accept(stream)).await {
+                Some(Ok(stream)) => talk(stream, service, watcher).await,
+                Some(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                None => {}
             }
         });
     }
 
     /// Tells all clients to go elsewhere (GOAWAY), and waits until their calls have ended.
     pub(super) async fn close(self) {
+        self.closing.cancel();
         self.open.shutdown().await;
+    }
+}
+
+/// Serves one connection to its end.
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: CallService<Routes>,
+    watcher: Watcher,
+) {
+    let service = service.map_request(|request: Request<Incoming>| request.map(Body::new));
+    let connection = http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX)
+        .max_send_buf_size(SEND_BUFFER_BYTES)
+        .keep_alive_interval(PING_INTERVAL)
+        .keep_alive_timeout(PING_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    if let Err(error) = watcher.watch(connection).await {
+        tracing::debug!(%error, "a connection ended");
     }
 }

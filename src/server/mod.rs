@@ -2,6 +2,7 @@
 
 mod connections;
 mod system;
+mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -9,11 +10,17 @@ use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-use self::connections::Connections;
 pub use self::system::{SystemClock, SystemIds};
+use self::{
+    connections::Connections,
+    tls::{Tls, TlsFiles},
+};
 use crate::{
-    config::{SettingError, Settings},
-    grpc::{CallService, DESCRIPTORS, Messaging, TokenKey, TrustedHeader},
+    config::{Auth, SettingError, Settings},
+    grpc::{
+        Authenticator, CallService, DESCRIPTORS, Jwt, JwtSettings, Messaging, TokenKey,
+        TrustedHeader,
+    },
     messenger::{self, FeedSettings, Messenger, QueueLimits},
     model::{Clock, Ids, Policy},
     pb::messaging_service_server::{MessagingServiceServer, SERVICE_NAME},
@@ -69,6 +76,7 @@ pub struct Server {
     messenger: Arc<Messenger>,
     health: HealthReporter,
     service: CallService<Routes>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server {
@@ -76,6 +84,8 @@ impl Server {
     pub async fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
         settings.check()?;
         let listening = |error| StartError::Listen(settings.listen, error);
+        let authenticator = authenticator(&settings, &parts)?;
+        let tls = tls(&settings)?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(listening)?;
@@ -98,17 +108,15 @@ impl Server {
             MessagingServiceServer::new(messaging).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(health_service);
-        let authenticator = TrustedHeader {
-            require_tenant: settings.require_tenant,
-        };
         Ok(Self {
             listener,
             address,
             drain_timeout: settings.drain_timeout,
+            tls,
             store,
             messenger,
             health,
-            service: CallService::new(with_reflection(routes), Arc::new(authenticator), parts.ids),
+            service: CallService::new(with_reflection(routes), authenticator, parts.ids),
         })
     }
 
@@ -124,7 +132,7 @@ impl Server {
         if let Some(concern) = self.store.concern() {
             tracing::warn!("{concern}");
         }
-        let connections = Connections::default();
+        let connections = Connections::over(self.tls);
         connections
             .accept(self.listener, self.service, shutdown)
             .await;
@@ -166,6 +174,49 @@ impl Server {
 pub fn database_address(settings: &Settings) -> Result<Address, SettingError> {
     let address = settings.database_url.parse();
     address.map_err(|problem: String| SettingError::of("database-url", &problem))
+}
+
+fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, SettingError> {
+    let (Some(cert), Some(key)) = (settings.tls_cert.clone(), settings.tls_key.clone()) else {
+        return Ok(None);
+    };
+    let client_ca = settings.tls_client_ca.clone();
+    let tls = Tls::start(TlsFiles {
+        cert,
+        key,
+        client_ca,
+    });
+    tls.map(Some)
+        .map_err(|problem| SettingError::of("tls", &problem))
+}
+
+/// What tells callers apart.
+fn authenticator(
+    settings: &Settings,
+    parts: &Parts,
+) -> Result<Arc<dyn Authenticator>, SettingError> {
+    let require_tenant = settings.require_tenant;
+    match settings.auth {
+        Auth::TrustedHeader => {
+            if settings.jwt_key.is_some() {
+                tracing::warn!(
+                    "jwt-key is given, but no token is looked at: auth is trusted-header"
+                );
+            }
+            Ok(Arc::new(TrustedHeader { require_tenant }))
+        }
+        Auth::Jwt => {
+            let jwt = JwtSettings {
+                key: settings.jwt_key.clone().unwrap_or_default(),
+                issuer: settings.jwt_issuer.clone(),
+                audience: settings.jwt_audience.clone(),
+                tenant_claim: settings.jwt_tenant_claim.clone(),
+                require_tenant,
+            };
+            let jwt = Jwt::start(jwt, Arc::clone(&parts.clock));
+            Ok(jwt.map_err(|problem| SettingError::of("jwt-key", &problem))?)
+        }
+    }
 }
 
 fn messenger_parts(settings: &Settings, parts: &Parts, store: Arc<dyn Store>) -> messenger::Parts {

@@ -21,7 +21,7 @@ pub(crate) struct Words<'a> {
 pub(crate) fn command(names: &Names, caller: &str, action: &Action) -> Command {
     let caller = user_id(caller);
     match action.clone() {
-        Action::Meet => Command::Meet(caller),
+        Action::Meet => Command::Meet(caller, None),
         Action::Send {
             recipients,
             subject,
@@ -135,7 +135,7 @@ fn thread_of(command: &Command) -> Option<ThreadId> {
         Command::MarkUnread(_, thread)
         | Command::Delete(_, thread)
         | Command::Restore(_, thread) => Some(*thread),
-        Command::Meet(_) | Command::Send(_) | Command::Edit(_) => None,
+        Command::Meet(..) | Command::Send(_) | Command::Edit(_) => None,
     }
 }
 

@@ -31,6 +31,8 @@ mod schema;
 mod sending;
 mod service;
 mod tenants;
+mod tls;
+mod tokens;
 mod validation;
 mod validation_of_reads;
 mod watch_filters;

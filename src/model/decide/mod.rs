@@ -48,7 +48,12 @@ impl State {
     pub fn decide(&mut self, command: &Command, context: &Context<'_>) -> Result<Outcome, Refusal> {
         self.meet(command.caller(), context.now);
         match command {
-            Command::Meet(_) => Ok(Outcome::Met),
+            Command::Meet(caller, claim) => {
+                if let Some(claim) = claim {
+                    self.learn(caller, claim);
+                }
+                Ok(Outcome::Met)
+            }
             Command::Send(send) => self.send(send, context),
             Command::Reply(reply) => self.reply(reply, context),
             Command::Edit(edit) => self.edit(edit, context),

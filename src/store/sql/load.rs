@@ -61,6 +61,7 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
                 profile: row.profile,
             },
             known_time: row.known_time,
+            profile_time: row.profile_time,
         };
         loaded.users.insert(row.id, record);
     }

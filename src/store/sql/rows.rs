@@ -264,6 +264,7 @@ pub(super) struct KnownUserRow {
     pub(super) id: UserId,
     pub(super) profile: Profile,
     pub(super) known_time: Option<Time>,
+    pub(super) profile_time: Option<Time>,
     pub(super) mailbox: Option<Mailbox>,
 }
 

@@ -7,7 +7,7 @@ use super::{
     statements::SAVES,
 };
 use crate::{
-    model::{Changes, Message, Participant, Thread, ThreadId},
+    model::{Changes, Message, Participant, Thread, ThreadId, User},
     store::Result,
 };
 
@@ -53,11 +53,15 @@ fn users<'a>(
 ) -> Result<Rows<'a>> {
     let mut rows = Rows::new(insert);
     for record in &changes.users {
-        let id = &record.user.id;
+        let User { id, profile } = &record.user;
         rows.push([
             numbers.of(id)?.into(),
             id.as_str().into(),
             record.known_time.into(),
+            profile.first_name.as_str().into(),
+            profile.last_name.as_str().into(),
+            profile.email.as_str().into(),
+            record.profile_time.into(),
         ]);
     }
     Ok(rows)

@@ -121,6 +121,11 @@ impl Server {
         client(self.address, &[("x-user-id", user)])
     }
 
+    /// A client with this metadata, on a connection of its own.
+    pub(crate) fn client_with(&self, metadata: &[(&'static str, &str)]) -> Client {
+        client(self.address, metadata)
+    }
+
     /// Sends it a signal, such as TERM.
     pub(crate) fn signal(&self, name: &str) {
         self.process.signal(name);

@@ -18,6 +18,7 @@ mod record;
 mod replicas;
 mod settings;
 mod starting;
+mod tokens;
 mod turns;
 mod writers;
 mod wrong_settings;

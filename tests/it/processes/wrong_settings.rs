@@ -44,6 +44,11 @@ fn assert_names(line: &str, named: &[&str]) {
 #[case::no_boolean("--trust-network=perhaps", &["trust-network", "perhaps"])]
 #[case::boolean_apart("--require-tenant perhaps", &["perhaps"])]
 #[case::no_mode("--auth=everybody", &["auth", "everybody"])]
+#[case::no_key("--auth=jwt", &["jwt-key"])]
+#[case::certificate_alone("--tls-cert=cert.pem", &["tls-cert", "tls-key"])]
+#[case::authority_alone("--tls-client-ca=ca.pem", &["tls-client-ca", "tls-cert"])]
+#[case::certificate_missing("--tls-cert=cert.pem --tls-key=key.pem", &["cert.pem"])]
+#[case::key_missing("--auth=jwt --jwt-key=missing.pem", &["jwt-key", "missing.pem"])]
 #[case::unknown_scheme("--database-url=mysql://localhost/letterbox", &["database-url"])]
 #[case::no_scheme("--database-url=letterbox.db", &["database-url"])]
 #[case::in_memory("--database-url=sqlite::memory:", &["database-url", "memory"])]
@@ -59,6 +64,29 @@ fn assert_names(line: &str, named: &[&str]) {
 async fn a_flag_that_is_wrong_ends_the_start(#[case] arguments: &str, #[case] named: &[&str]) {
     let arguments: Vec<&str> = arguments.split(' ').collect();
     assert_names(&refused(&arguments, &[], None).await, named);
+}
+
+#[rstest]
+#[case::empty("", "is empty")]
+#[case::no_key(
+    "-----BEGIN PUBLIC KEY-----\nbm8=\n-----END PUBLIC KEY-----\n",
+    "PEM public key"
+)]
+#[case::a_private_key("-----BEGIN PRIVATE KEY-----\nbm8=\n", "private key")]
+#[case::an_empty_set("{\"keys\": []}", "no key")]
+#[case::no_set("{\"key\": 1}", "JWKS")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_file_that_cannot_be_used_ends_the_start(
+    #[case] content: &str,
+    #[case] problem: &str,
+) {
+    let folder = tempfile::TempDir::new().unwrap();
+    fs::write(folder.path().join("key"), content).unwrap();
+    let arguments = ["--auth=jwt", "--jwt-key=key", "--listen=127.0.0.1:0"];
+    let line = Process::start(letterbox(folder.path(), &arguments))
+        .refused(2)
+        .await;
+    assert_names(&line, &["jwt-key", "key", problem]);
 }
 
 #[rstest]

@@ -98,6 +98,11 @@ impl Client {
         }
     }
 
+    /// Somebody without a name, on this connection.
+    pub(crate) fn over(channel: Channel) -> Self {
+        Self::new(channel)
+    }
+
     /// The same caller on the same connection, with one more metadata entry.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut client = self.clone();

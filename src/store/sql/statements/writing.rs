@@ -21,8 +21,18 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
     Insert {
         name: "save_users",
         table: "users",
-        columns: &[("number", Int), ("id", Text), ("known_time", Int)],
-        on_conflict: "ON CONFLICT (tenant, number) DO UPDATE SET known_time = excluded.known_time",
+        columns: &[
+            ("number", Int),
+            ("id", Text),
+            ("known_time", Int),
+            ("first_name", Text),
+            ("last_name", Text),
+            ("email", Text),
+            ("profile_time", Int),
+        ],
+        on_conflict: "ON CONFLICT (tenant, number) DO UPDATE SET known_time = excluded.known_time,
+            first_name = excluded.first_name, last_name = excluded.last_name,
+            email = excluded.email, profile_time = excluded.profile_time",
     },
     Insert {
         name: "add_threads",

@@ -1,16 +1,28 @@
 //! Who is calling: metadata decides, never a field of a request.
 
-use http::HeaderMap;
+mod claims;
+mod jwt;
+mod keys;
+mod trusted_header;
 
+use std::sync::Arc;
+
+use http::HeaderMap;
+use tokio::time::Instant;
+
+pub use self::{
+    jwt::{Jwt, JwtSettings},
+    trusted_header::TrustedHeader,
+};
 use crate::{
     messenger::Caller,
-    model::{TenantId, UserId},
+    model::{ProfileClaim, UserId},
 };
 
 /// Reads a call's credentials.
 pub trait Authenticator: Send + Sync + 'static {
-    /// Who calls, and what they may do; nothing about why not beyond [`BadCredentials`].
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, BadCredentials>;
+    /// Who calls, and what they may do; nothing about why not beyond [`TurnedAway`].
+    fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, TurnedAway>;
 }
 
 /// Who calls, and what they may do.
@@ -20,6 +32,29 @@ pub struct Identity {
     pub caller: Caller,
     /// What they may do beyond their own.
     pub scopes: Scopes,
+    /// What their token claims of them.
+    pub profile: Option<Arc<ProfileClaim>>,
+    /// When their token expires.
+    pub expires: Option<Instant>,
+    /// The service that acts for the user.
+    pub acting: Option<UserId>,
+}
+
+/// Why a call is turned away before anything of it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// Nobody is known to call.
+    Unknown(BadCredentials),
+    /// Somebody calls for another user without this scope.
+    ScopeMissing(&'static str),
+    /// A tenant is named that is not the caller's.
+    TenantNotAllowed,
+}
+
+impl From<BadCredentials> for TurnedAway {
+    fn from(bad: BadCredentials) -> Self {
+        Self::Unknown(bad)
+    }
 }
 
 /// Why credentials were not taken: all that a caller learns.
@@ -29,6 +64,10 @@ pub enum BadCredentials {
     Missing,
     /// They cannot be read.
     Malformed,
+    /// They were good once.
+    Expired,
+    /// They are not from whom they should be, or not for this service.
+    NotAccepted,
 }
 
 /// What a service identity may do; holds within its tenant.
@@ -39,6 +78,9 @@ impl Scopes {
     /// Watching everything that happens in the tenant.
     pub const WATCH_ALL: &'static str = "letterbox.watch-all";
 
+    /// Acting for a user, named by `x-user-id`.
+    pub const ACT_AS: &'static str = "letterbox.act-as";
+
     /// Reads a list separated by spaces (RFC 6749, section 3.3).
     pub fn parse(text: &str) -> Self {
         Self(text.split_ascii_whitespace().map(str::to_owned).collect())
@@ -47,30 +89,6 @@ impl Scopes {
     /// Whether a scope is among them.
     pub fn contains(&self, scope: &str) -> bool {
         self.0.iter().any(|held| held == scope)
-    }
-}
-
-/// Takes the word of a mesh or gateway that sets `x-user-id`, `x-user-scopes`, `x-tenant-id`.
-#[derive(Clone, Copy, Debug)]
-pub struct TrustedHeader {
-    /// A call that names no tenant is refused instead of belonging to `default`.
-    pub require_tenant: bool,
-}
-
-impl Authenticator for TrustedHeader {
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, BadCredentials> {
-        let user = single(headers, "x-user-id")?.ok_or(BadCredentials::Missing)?;
-        let user = UserId::parse(user).ok_or(BadCredentials::Malformed)?;
-        let scopes = single(headers, "x-user-scopes")?.map(Scopes::parse);
-        let tenant = match single(headers, "x-tenant-id")? {
-            Some(name) => TenantId::parse(name).ok_or(BadCredentials::Malformed)?,
-            None if self.require_tenant => return Err(BadCredentials::Missing),
-            None => TenantId::default_tenant(),
-        };
-        Ok(Identity {
-            caller: Caller { tenant, user },
-            scopes: scopes.unwrap_or_default(),
-        })
     }
 }
 

@@ -1,0 +1,93 @@
+//! What a token says, once it is known who signed it.
+
+use serde_json::{Map, Value};
+
+use super::{BadCredentials, Scopes};
+use crate::model::{ProfileClaim, TenantId, Time, UserId};
+
+/// The claims of a token (RFC 7519).
+#[derive(Clone, Debug)]
+pub(super) struct Claims(pub(super) Map<String, Value>);
+
+/// How far the issuer's clock may be ahead of ours.
+const AHEAD: Time = Time(5_000_000);
+
+impl Claims {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).and_then(Value::as_str)
+    }
+
+    /// A `NumericDate`: seconds, perhaps with a fraction.
+    fn time(&self, name: &str) -> Result<Option<Time>, BadCredentials> {
+        let Some(value) = self.0.get(name) else {
+            return Ok(None);
+        };
+        let seconds = value.as_f64().filter(|seconds| seconds.abs() < 1e12);
+        let seconds = seconds.ok_or(BadCredentials::NotAccepted)?;
+        #[expect(clippy::cast_possible_truncation, reason = "it was checked to fit")]
+        Ok(Some(Time((seconds * 1e6) as i64)))
+    }
+
+    /// Whether the token counts now; when it expires.
+    pub(super) fn check_times(&self, now: Time) -> Result<Time, BadCredentials> {
+        let expires = self.time("exp")?.ok_or(BadCredentials::NotAccepted)?;
+        if expires <= now {
+            return Err(BadCredentials::Expired);
+        }
+        match self.time("nbf")? {
+            Some(time) if time.0 > now.0 + AHEAD.0 => Err(BadCredentials::NotAccepted),
+            _ => Ok(expires),
+        }
+    }
+
+    /// Whether it is from this issuer and for this audience, where these are set.
+    pub(super) fn check_parties(
+        &self,
+        issuer: Option<&str>,
+        audience: Option<&str>,
+    ) -> Result<(), BadCredentials> {
+        let from = issuer.is_none_or(|issuer| self.text("iss") == Some(issuer));
+        let to = audience.is_none_or(|audience| match self.0.get("aud") {
+            Some(Value::Array(several)) => several.iter().any(|one| one == audience),
+            Some(one) => one == audience,
+            None => false,
+        });
+        if from && to {
+            Ok(())
+        } else {
+            Err(BadCredentials::NotAccepted)
+        }
+    }
+
+    /// Who it is for.
+    pub(super) fn user(&self) -> Result<UserId, BadCredentials> {
+        let user = self.text("sub").and_then(UserId::parse);
+        user.ok_or(BadCredentials::NotAccepted)
+    }
+
+    /// What this claim says of the tenant; none where the token lacks it.
+    pub(super) fn tenant(&self, claim: &str) -> Result<Option<TenantId>, BadCredentials> {
+        let Some(value) = self.0.get(claim) else {
+            return Ok(None);
+        };
+        let tenant = value.as_str().and_then(TenantId::parse);
+        tenant.map(Some).ok_or(BadCredentials::NotAccepted)
+    }
+
+    pub(super) fn scopes(&self) -> Scopes {
+        self.text("scope").map(Scopes::parse).unwrap_or_default()
+    }
+
+    /// What it says of its user; none where it says nothing.
+    pub(super) fn profile(&self) -> Option<ProfileClaim> {
+        let names = ["given_name", "family_name", "email"];
+        let [first_name, last_name, email] = names.map(|name| self.text(name));
+        first_name.or(last_name).or(email)?;
+        // Tokens of one issuer expire in the order in which they were issued.
+        let time = ["iat", "exp"]
+            .into_iter()
+            .find_map(|name| self.time(name).ok()?);
+        let time = time.unwrap_or(Time(0));
+        Some(ProfileClaim::new(first_name, last_name, email, time))
+    }
+}

@@ -1,0 +1,270 @@
+//! Tokens (JWT), verified by keys from a file that is reread when it changes.
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock, Weak},
+    time::Duration,
+};
+
+use http::HeaderMap;
+use jsonwebtoken::{Algorithm, Validation};
+use quick_cache::sync::Cache;
+use tokio::time::Instant;
+
+use super::{
+    Authenticator, BadCredentials, Identity, Scopes, TurnedAway, claims::Claims, keys::Keys, single,
+};
+use crate::{
+    messenger::Caller,
+    model::{Clock, TenantId, Time, UserId},
+};
+
+/// How often the key file is looked at.
+const REREAD: Duration = Duration::from_secs(1);
+
+/// How many verified tokens a process remembers: a caller sends the same one again and again.
+const TOKENS: usize = 10_000;
+
+/// What tokens are accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JwtSettings {
+    /// A file with an HMAC secret, a PEM public key or a JWKS.
+    pub key: PathBuf,
+    /// Who must have issued them; none: not checked.
+    pub issuer: Option<String>,
+    /// Whom they must be for; none: not checked.
+    pub audience: Option<String>,
+    /// The claim that names the tenant; none: every token belongs to `default`.
+    pub tenant_claim: Option<String>,
+    /// A call that names no tenant is refused instead of belonging to `default`.
+    pub require_tenant: bool,
+}
+
+/// Takes a token's word for who is calling.
+pub struct Jwt {
+    settings: JwtSettings,
+    clock: Arc<dyn Clock>,
+    verified: RwLock<Arc<Verified>>,
+}
+
+/// Keys, and the tokens that they were found to have signed.
+struct Verified {
+    file: Vec<u8>,
+    keys: Keys,
+    tokens: Cache<Box<str>, Arc<Claims>>,
+}
+
+impl Verified {
+    fn by(file: Vec<u8>) -> Result<Self, String> {
+        Ok(Self {
+            keys: Keys::read(&file)?,
+            file,
+            tokens: Cache::new(TOKENS),
+        })
+    }
+}
+
+impl Jwt {
+    /// Reads the key file, and again whenever it changes, for as long as this is used.
+    pub fn start(settings: JwtSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> {
+        let file = std::fs::read(&settings.key);
+        let file = file.map_err(|error| format!("cannot read {}: {error}", settings.key.display()));
+        let verified = Verified::by(file?)
+            .map_err(|problem| format!("{} {problem}", settings.key.display()))?;
+        let jwt = Arc::new(Self {
+            settings,
+            clock,
+            verified: RwLock::new(Arc::new(verified)),
+        });
+        tokio::spawn(reread(Arc::downgrade(&jwt)));
+        Ok(jwt)
+    }
+
+    fn verified(&self) -> Arc<Verified> {
+        Arc::clone(&self.verified.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What a token says, if one of the keys signed it.
+    fn claims(&self, token: &str) -> Result<Arc<Claims>, BadCredentials> {
+        let verified = self.verified();
+        if let Some(claims) = verified.tokens.get(token) {
+            return Ok(claims);
+        }
+        let header = read_header(token)?;
+        for key in verified
+            .keys
+            .candidates(header.algorithm, header.key_id.as_deref())
+        {
+            let mut validation = Validation::new(header.algorithm);
+            // By our own clock, and with what we can say of each.
+            validation.required_spec_claims.clear();
+            validation.validate_exp = false;
+            validation.validate_nbf = false;
+            validation.validate_aud = false;
+            if let Ok(token_data) = jsonwebtoken::decode(token, key, &validation) {
+                let claims = Arc::new(Claims(token_data.claims));
+                verified.tokens.insert(token.into(), Arc::clone(&claims));
+                return Ok(claims);
+            }
+        }
+        Err(BadCredentials::NotAccepted)
+    }
+
+    fn tenant(
+        &self,
+        claims: &Claims,
+        scopes: &Scopes,
+        named: Option<TenantId>,
+    ) -> Result<TenantId, TurnedAway> {
+        let held = match &self.settings.tenant_claim {
+            None => TenantId::default_tenant(),
+            Some(claim) => match claims.tenant(claim)? {
+                Some(held) => held,
+                None if scopes.contains(Scopes::ACT_AS) => return self.chosen(named),
+                None => return Err(BadCredentials::NotAccepted.into()),
+            },
+        };
+        if named.is_some_and(|named| named != held) {
+            return Err(TurnedAway::TenantNotAllowed);
+        }
+        Ok(held)
+    }
+
+    /// The tenant of a service whose token leaves it open.
+    fn chosen(&self, named: Option<TenantId>) -> Result<TenantId, TurnedAway> {
+        match named {
+            Some(tenant) => Ok(tenant),
+            None if self.settings.require_tenant => Err(BadCredentials::Missing.into()),
+            None => Ok(TenantId::default_tenant()),
+        }
+    }
+}
+
+impl Authenticator for Jwt {
+    fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, TurnedAway> {
+        let token = bearer(single(headers, "authorization")?.ok_or(BadCredentials::Missing)?)?;
+        let named_user = parsed(headers, "x-user-id", UserId::parse)?;
+        let named_tenant = parsed(headers, "x-tenant-id", TenantId::parse)?;
+
+        let claims = self.claims(token)?;
+        let now = self.clock.now();
+        let expires = claims.check_times(now)?;
+        let (issuer, audience) = (&self.settings.issuer, &self.settings.audience);
+        claims.check_parties(issuer.as_deref(), audience.as_deref())?;
+        let user = claims.user()?;
+        let scopes = claims.scopes();
+        let tenant = self.tenant(&claims, &scopes, named_tenant)?;
+
+        let acts_for = named_user.filter(|named| *named != user);
+        if acts_for.is_some() && !scopes.contains(Scopes::ACT_AS) {
+            return Err(TurnedAway::ScopeMissing(Scopes::ACT_AS));
+        }
+        let profile = match acts_for {
+            // The token speaks of the service.
+            Some(_) => None,
+            None => claims.profile().map(Arc::new),
+        };
+        let (user, acting) = match acts_for {
+            Some(other) => (other, Some(user)),
+            None => (user, None),
+        };
+        Ok(Identity {
+            caller: Caller { tenant, user },
+            scopes,
+            profile,
+            expires: Some(Instant::now() + left(now, expires)),
+            acting,
+        })
+    }
+}
+
+/// The longest that a token is taken to be good for; a clock cannot name what is much later.
+const LIFE_MAX: Duration = Duration::from_hours(100 * 24);
+
+fn left(now: Time, expires: Time) -> Duration {
+    let micros = u64::try_from(expires.0.saturating_sub(now.0)).unwrap_or(0);
+    Duration::from_micros(micros).min(LIFE_MAX)
+}
+
+/// Whose token it is does not matter yet: what it says of how it was signed.
+struct Header {
+    algorithm: Algorithm,
+    key_id: Option<String>,
+}
+
+fn read_header(token: &str) -> Result<Header, BadCredentials> {
+    #[derive(serde::Deserialize)]
+    struct Raw {
+        alg: String,
+        kid: Option<String>,
+    }
+    let malformed = BadCredentials::Malformed;
+    let mut parts = token.split('.');
+    let (Some(header), Some(_), Some(_), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(malformed);
+    };
+    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let header = base64::Engine::decode(&engine, header).map_err(|_| malformed)?;
+    let raw: Raw = serde_json::from_slice(&header).map_err(|_| malformed)?;
+    Ok(Header {
+        // `none`, and what else nobody should sign with, has no name here.
+        algorithm: raw.alg.parse().map_err(|_| BadCredentials::NotAccepted)?,
+        key_id: raw.kid,
+    })
+}
+
+/// The token behind the scheme (RFC 6750, section 2.1).
+fn bearer(value: &str) -> Result<&str, BadCredentials> {
+    let (scheme, token) = value.split_once(' ').ok_or(BadCredentials::Malformed)?;
+    let token = token.trim_matches(' ');
+    if scheme.eq_ignore_ascii_case("bearer") && !token.is_empty() {
+        Ok(token)
+    } else {
+        Err(BadCredentials::Malformed)
+    }
+}
+
+fn parsed<T>(
+    headers: &HeaderMap,
+    name: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, BadCredentials> {
+    let value = single(headers, name)?;
+    value
+        .map(|value| parse(value).ok_or(BadCredentials::Malformed))
+        .transpose()
+}
+
+/// Takes the key file in whenever it has changed; what cannot be used leaves the keys as they are.
+async fn reread(jwt: Weak<Jwt>) {
+    let mut refused = Vec::new();
+    loop {
+        tokio::time::sleep(REREAD).await;
+        let Some(jwt) = jwt.upgrade() else {
+            return;
+        };
+        let path = jwt.settings.key.clone();
+        let read = tokio::task::spawn_blocking(move || std::fs::read(path)).await;
+        let Ok(Ok(file)) = read else {
+            // It is being replaced.
+            continue;
+        };
+        if file == jwt.verified().file || file == refused {
+            continue;
+        }
+        match Verified::by(file.clone()) {
+            Ok(verified) => {
+                let mut current = jwt.verified.write().unwrap_or_else(PoisonError::into_inner);
+                *current = Arc::new(verified);
+                tracing::info!("the keys that tokens are verified by have changed");
+            }
+            Err(problem) => {
+                let path = jwt.settings.key.display();
+                tracing::warn!("{path} {problem}; the keys stay as they were");
+                refused = file;
+            }
+        }
+    }
+}

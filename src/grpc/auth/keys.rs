@@ -1,0 +1,161 @@
+//! The keys that tokens are verified by, from a file of one of three kinds.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jsonwebtoken::{Algorithm, DecodingKey, jwk::Jwk};
+use serde::Deserialize;
+use serde_json::Value;
+
+const HMAC: &[Algorithm] = &[Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
+const RSA: &[Algorithm] = &[
+    Algorithm::RS256,
+    Algorithm::RS384,
+    Algorithm::RS512,
+    Algorithm::PS256,
+    Algorithm::PS384,
+    Algorithm::PS512,
+];
+
+/// Shorter secrets can be found by trying (RFC 7518, section 3.2).
+const SECRET_BYTES: usize = 32;
+
+/// The keys of a file.
+pub(super) struct Keys(Vec<Key>);
+
+/// A key, and what may be signed with it: the key says so, never a token.
+struct Key {
+    /// Its name, in a set of keys.
+    id: Option<String>,
+    /// Whether it is the only one there is, so that no token has to name it.
+    alone: bool,
+    algorithms: Vec<Algorithm>,
+    verifier: DecodingKey,
+}
+
+impl Keys {
+    /// Reads a JWKS, a PEM public key, or else an HMAC secret.
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
+        if text.starts_with('{') {
+            return Self::of_set(text);
+        }
+        let (algorithms, key) = if text.contains("-----BEGIN") {
+            pem(text)?
+        } else {
+            (HMAC.to_vec(), secret(bytes)?)
+        };
+        Ok(Self(vec![Key {
+            id: None,
+            alone: true,
+            algorithms,
+            verifier: key,
+        }]))
+    }
+
+    /// RFC 7517. Keys that cannot be used are left out, since a set may be for others, too.
+    fn of_set(text: &str) -> Result<Self, String> {
+        #[derive(Deserialize)]
+        struct Set {
+            keys: Vec<Value>,
+        }
+        let set: Set = serde_json::from_str(text)
+            .map_err(|error| format!("is neither a set of keys (JWKS) nor a secret: {error}"))?;
+        let keys: Vec<Key> = set.keys.into_iter().filter_map(key_of_set).collect();
+        if keys.is_empty() {
+            return Err("holds no key that tokens can be verified by".to_owned());
+        }
+        Ok(Self(keys))
+    }
+
+    /// The keys that may have signed a token.
+    pub(super) fn candidates<'a>(
+        &'a self,
+        algorithm: Algorithm,
+        id: Option<&'a str>,
+    ) -> impl Iterator<Item = &'a DecodingKey> {
+        let keys = self.0.iter().filter(move |key| {
+            let named = key.alone || id.is_none() || key.id.as_deref() == id;
+            named && key.algorithms.contains(&algorithm)
+        });
+        keys.map(|key| &key.verifier)
+    }
+}
+
+/// A secret without the line's end that editors put behind it.
+fn secret(bytes: &[u8]) -> Result<DecodingKey, String> {
+    let secret = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
+    if secret.is_empty() {
+        return Err("is empty".to_owned());
+    }
+    if secret.len() < SECRET_BYTES {
+        tracing::warn!("the HMAC secret is shorter than {SECRET_BYTES} bytes, and may be guessed");
+    }
+    Ok(DecodingKey::from_secret(secret))
+}
+
+fn pem(text: &str) -> Result<(Vec<Algorithm>, DecodingKey), String> {
+    if text.contains("PRIVATE KEY") {
+        return Err("holds a private key; the service wants the public one".to_owned());
+    }
+    let pem = text.as_bytes();
+    if let Ok(key) = DecodingKey::from_rsa_pem(pem) {
+        return Ok((RSA.to_vec(), key));
+    }
+    if let Ok(key) = DecodingKey::from_ec_pem(pem) {
+        let algorithm = curve(text).ok_or("is of a curve that is neither P-256 nor P-384")?;
+        return Ok((vec![algorithm], key));
+    }
+    let key = DecodingKey::from_ed_pem(pem);
+    let key = key.map_err(|_| "is no PEM public key of RSA, EC or Ed25519".to_owned())?;
+    Ok((vec![Algorithm::EdDSA], key))
+}
+
+/// What an EC key signs with: its curve's name stands in it (RFC 5480, section 2.1.1.1).
+fn curve(pem: &str) -> Option<Algorithm> {
+    const P256: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07];
+    const P384: &[u8] = &[0x2b, 0x81, 0x04, 0x00, 0x22];
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    let der = STANDARD
+        .decode(lines.map(str::trim).collect::<String>())
+        .ok()?;
+    let holds = |name: &[u8]| der.windows(name.len()).any(|bytes| bytes == name);
+    match (holds(P256), holds(P384)) {
+        (true, _) => Some(Algorithm::ES256),
+        (_, true) => Some(Algorithm::ES384),
+        _ => None,
+    }
+}
+
+fn key_of_set(value: Value) -> Option<Key> {
+    let text = |name: &str| value.get(name).and_then(Value::as_str);
+    if text("use").is_some_and(|purpose| purpose != "sig") {
+        return None;
+    }
+    let operations = value.get("key_ops").and_then(Value::as_array);
+    if operations.is_some_and(|operations| !operations.iter().any(|one| one == "verify")) {
+        return None;
+    }
+    let of_kind = match (text("kty")?, text("crv")) {
+        ("RSA", _) => RSA.to_vec(),
+        ("EC", Some("P-256")) => vec![Algorithm::ES256],
+        ("EC", Some("P-384")) => vec![Algorithm::ES384],
+        ("OKP", Some("Ed25519")) => vec![Algorithm::EdDSA],
+        // A secret among public keys (`oct`) would be one that everybody knows.
+        _ => return None,
+    };
+    let algorithms = match text("alg") {
+        None => of_kind,
+        Some(name) => {
+            let algorithm: Algorithm = name.parse().ok()?;
+            of_kind.contains(&algorithm).then_some(vec![algorithm])?
+        }
+    };
+    let id = text("kid").map(str::to_owned);
+    let jwk: Jwk = serde_json::from_value(value).ok()?;
+    Some(Key {
+        id,
+        alone: false,
+        algorithms,
+        verifier: DecodingKey::from_jwk(&jwk).ok()?,
+    })
+}
