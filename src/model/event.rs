@@ -1,6 +1,6 @@
 //! The log: what happened, in the one order in which it happened.
 
-use super::{EventId, MessageId, RequestId, ThreadId, Time, UserId};
+use super::{EventId, LogPosition, MessageId, RequestId, ThreadId, Time, UserId};
 
 /// A kind of event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,6 +34,16 @@ pub struct Event {
     pub request_id: Option<RequestId>,
     /// Who is told.
     pub audience: Vec<UserId>,
+}
+
+impl Event {
+    /// The point of the log that it is.
+    pub fn log_position(&self) -> LogPosition {
+        LogPosition {
+            number: self.position,
+            event: self.id,
+        }
+    }
 }
 
 /// A set of kinds of events.

@@ -3,16 +3,16 @@
 use std::collections::{BTreeSet, HashMap};
 
 use super::{
-    Event, Mailbox, Message, MessageId, MessageView, Participant, PastRequest, ProfileClaim,
-    Refusal, RequestId, Revision, Thread, ThreadId, ThreadState, ThreadSummary, ThreadView, Time,
-    User, UserId, UserRecord,
+    Event, LogPosition, Mailbox, Message, MessageId, MessageView, Participant, PastRequest,
+    ProfileClaim, Refusal, RequestId, Revision, Thread, ThreadId, ThreadState, ThreadSummary,
+    ThreadView, Time, User, UserId, UserRecord,
 };
 
 /// The rows that a batch of commands touches, as the store holds them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Loaded {
-    /// The position of the tenant's newest event, 0 for none.
-    pub newest_position: i64,
+    /// Where the tenant's log ends.
+    pub head: LogPosition,
     /// The users that the commands name, and all participants of the threads.
     pub users: HashMap<UserId, UserRecord>,
     /// The counts of these users.
@@ -25,6 +25,20 @@ pub struct Loaded {
     pub requests: HashMap<(UserId, RequestId), PastRequest>,
     /// How many messages a user had sent in a thread up to a number.
     pub sent_up_to: HashMap<(UserId, ThreadId, i32), i32>,
+}
+
+impl Default for Loaded {
+    fn default() -> Self {
+        Self {
+            head: LogPosition::START,
+            users: HashMap::new(),
+            mailboxes: HashMap::new(),
+            threads: HashMap::new(),
+            messages: HashMap::new(),
+            requests: HashMap::new(),
+            sent_up_to: HashMap::new(),
+        }
+    }
 }
 
 /// A batch's working copy: commands are decided on it one by one, each seeing those before it.
@@ -96,6 +110,11 @@ impl State {
             appended: HashMap::new(),
             changed: Changed::default(),
         }
+    }
+
+    /// Where the log ended before this batch.
+    pub fn head(&self) -> LogPosition {
+        self.rows.head
     }
 
     /// How many participants' rows the batch has to write so far.

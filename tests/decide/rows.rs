@@ -7,8 +7,9 @@ use std::{
 };
 
 use letterbox::model::{
-    Changes, Event, LastMessage, Loaded, Mailbox, Message, MessageId, Needs, Participant,
-    PastRequest, RequestId, Revision, Thread, ThreadId, ThreadState, UserId, UserRecord, snippet,
+    Changes, Event, LastMessage, Loaded, LogPosition, Mailbox, Message, MessageId, Needs,
+    Participant, PastRequest, RequestId, Revision, Thread, ThreadId, ThreadState, UserId,
+    UserRecord, snippet,
 };
 
 /// A tenant's rows.
@@ -48,7 +49,10 @@ impl Rows {
             users.extend(state.participants.iter().map(|part| part.user.clone()));
         }
         Loaded {
-            newest_position: self.events.last().map_or(0, |event| event.position),
+            head: self
+                .events
+                .last()
+                .map_or(LogPosition::START, Event::log_position),
             users: pick(&self.users, &users),
             mailboxes: pick(&self.mailboxes, &users),
             threads,

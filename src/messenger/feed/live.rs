@@ -1,7 +1,7 @@
 //! The live set: the watchers who are up to date with a tail, each with a small queue.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -20,6 +20,8 @@ const QUEUE_BYTES: usize = 1024 * 1024;
 pub(super) struct Live {
     /// Everything up to here has been handed out.
     pub(super) position: LogPosition,
+    /// Whether the log is being read from there.
+    pub(super) reading: bool,
     /// When the log was last looked at, and nothing was found after `position`.
     pub(super) looked: Instant,
     /// Since when it cannot be looked at.
@@ -63,6 +65,7 @@ impl Live {
     pub(super) fn at(position: LogPosition) -> Self {
         Self {
             position,
+            reading: false,
             looked: Instant::now(),
             failing_since: None,
             ended: None,
@@ -74,6 +77,17 @@ impl Live {
 
     pub(super) fn is_empty(&self) -> bool {
         self.everyone.is_empty() && self.users.is_empty()
+    }
+
+    /// Whether somebody here may be told of what these users are told of.
+    pub(super) fn concerns(&self, told: &HashSet<UserId>) -> bool {
+        let fewer = told.len() <= self.users.len();
+        !self.everyone.is_empty()
+            || if fewer {
+                told.iter().any(|user| self.users.contains_key(user))
+            } else {
+                self.users.keys().any(|user| told.contains(user))
+            }
     }
 
     /// Takes a watcher in.

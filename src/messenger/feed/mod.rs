@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{pages::Pages, tail::Tail, watcher::Watcher};
-use super::Error;
+use super::{Error, writer::Moved};
 use crate::{
     model::{Clock, EventKinds, LogPosition, LogReader, LoggedEvent, TenantId, ThreadId},
     store::Store,
@@ -100,7 +100,7 @@ impl Feed {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         settings: FeedSettings,
-        moved: mpsc::UnboundedReceiver<TenantId>,
+        moved: mpsc::UnboundedReceiver<Moved>,
     ) -> Self {
         let shared = Arc::new(Shared {
             pages: Pages::new(Arc::clone(&store)),
@@ -193,7 +193,7 @@ impl Shared {
 /// Wakes the tails of this process, and tells the other replicas: after the commit, and for all
 /// that has moved since the last time at once (a NOTIFY inside of the write's transaction would
 /// hold a lock of the whole cluster while it syncs).
-async fn tell_others(shared: Arc<Shared>, mut moved: mpsc::UnboundedReceiver<TenantId>) {
+async fn tell_others(shared: Arc<Shared>, mut moved: mpsc::UnboundedReceiver<Moved>) {
     let (announce, mut announced) = mpsc::unbounded_channel::<TenantId>();
     let announcing = Arc::clone(&shared);
     tokio::spawn(async move {
@@ -208,9 +208,11 @@ async fn tell_others(shared: Arc<Shared>, mut moved: mpsc::UnboundedReceiver<Ten
             tenants.clear();
         }
     });
-    while let Some(tenant) = moved.recv().await {
-        shared.wake(Some(std::slice::from_ref(&tenant)));
-        let _ = announce.send(tenant);
+    while let Some(moved) = moved.recv().await {
+        if let Some(tail) = shared.tails().get(&moved.tenant) {
+            tail.moved(moved.written.as_ref());
+        }
+        let _ = announce.send(moved.tenant);
     }
 }
 

@@ -9,6 +9,7 @@ use super::{
     Error, Shared, Watch,
     live::{Live, Place},
 };
+use crate::messenger::writer::Written;
 use crate::model::{LogPage, LogPosition, LogReader, TenantId};
 
 /// One tenant's log, as far as this process has handed it out.
@@ -87,6 +88,23 @@ impl Tail {
         self.look.notify_one();
     }
 
+    /// Notes that the log has grown; where nobody here is told of what was written, and the log
+    /// goes on from where this has come, there is nothing to read.
+    pub(super) fn moved(&self, written: Option<&Written>) {
+        let mut live = self.live();
+        match written {
+            Some(written)
+                if !live.reading
+                    && live.position == written.after
+                    && !live.concerns(&written.told) =>
+            {
+                live.position = written.through;
+                live.look();
+            }
+            _ => self.wake(),
+        }
+    }
+
     /// Notes where the log was seen to end.
     pub(super) fn looked_at(&self, head: LogPosition) {
         let mut live = self.live();
@@ -134,16 +152,22 @@ impl Tail {
     /// Reads to the end of the log, and hands it out.
     async fn read(&self, shared: &Shared) -> Result<(), Error> {
         loop {
-            let position = self.live().position;
+            let position = {
+                let mut live = self.live();
+                live.reading = true;
+                live.position
+            };
             let page = shared
                 .store
                 .log_page(&self.tenant, position, &LogReader::Everyone)
-                .await?;
-            let LogPage::Read(rows) = page else {
+                .await;
+            let mut live = self.live();
+            live.reading = false;
+            let LogPage::Read(rows) = page? else {
                 return Err(Error::ResumeTokenExpired);
             };
             let at_the_end = rows.through == rows.head;
-            self.live().hand_out(rows.events, rows.through);
+            live.hand_out(rows.events, rows.through);
             if at_the_end {
                 return Ok(());
             }

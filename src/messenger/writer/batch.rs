@@ -9,11 +9,11 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    Error, Shared,
+    Error, Moved, Shared, Written,
     queue::{Answer, Batch, Job, Work},
 };
 use crate::{
-    model::{Command, Context, LogPosition, Needs, Outcome, Refusal, State, TenantId},
+    model::{Command, Context, Needs, Outcome, Refusal, State, TenantId},
     store::{self, Transaction},
 };
 
@@ -40,8 +40,8 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 struct Decided {
     /// The answers of the commands that were carried out, in order; the rest is left over.
     answers: Vec<Result<Answer, Refusal>>,
-    /// The first event that it wrote.
-    first_event: Option<LogPosition>,
+    /// What it wrote to the log.
+    written: Option<Written>,
 }
 
 /// Why a round was not carried out.
@@ -71,18 +71,20 @@ impl Shared {
     pub(super) async fn carry_out(self: &Arc<Self>, mut round: Vec<Batch>) {
         match self.commit(&mut round).await {
             Ok(decided) => {
-                let moved: Vec<TenantId> = round
-                    .iter()
-                    .zip(&decided)
-                    .filter(|(_, decided)| decided.first_event.is_some())
-                    .map(|(batch, _)| batch.tenant.clone())
-                    .collect();
-                for (batch, decided) in round.into_iter().zip(decided) {
+                let (mut moved, mut answered) = (Vec::new(), Vec::new());
+                for (batch, mut decided) in round.into_iter().zip(decided) {
+                    moved.extend(decided.written.take().map(|written| Moved {
+                        tenant: batch.tenant.clone(),
+                        written: Some(written),
+                    }));
+                    answered.push((batch, decided));
+                }
+                for (batch, decided) in answered {
                     self.answer(batch, decided);
                 }
-                for tenant in moved {
+                for moved in moved {
                     // Nobody listens once the server is ending.
-                    let _ = self.moved.send(tenant);
+                    let _ = self.moved.send(moved);
                 }
             }
             Err(Failure::TurnTimedOut) => {
@@ -151,7 +153,10 @@ impl Shared {
                 let answer = match result {
                     Ok(mut decided) => {
                         // Where nothing is new, a reader looks and finds nothing.
-                        let _ = self.moved.send(tenant.clone());
+                        let _ = self.moved.send(Moved {
+                            tenant: tenant.clone(),
+                            written: None,
+                        });
                         let answer = decided.pop().and_then(|mut one| one.answers.pop());
                         answer.map_or(Err(error.clone()), |answer| answer.map_err(Error::from))
                     }
@@ -233,7 +238,8 @@ impl Shared {
     ) -> Result<Option<(Vec<Decided>, bool)>, Failure> {
         // A transaction is committed whole: one of its events is proof enough.
         let mut proofs = round.iter().zip(unknown.into_iter().flatten());
-        let proof = proofs.find_map(|(batch, decided)| Some((&batch.tenant, decided.first_event?)));
+        let proof = proofs
+            .find_map(|(batch, decided)| Some((&batch.tenant, decided.written.as_ref()?.through)));
         if let Some((tenant, event)) = proof {
             take_turn(transaction, tenant).await?;
             if step(transaction.holds_event(tenant, event)).await? {
@@ -305,18 +311,17 @@ impl Shared {
         if !changes.is_empty() {
             step(transaction.save(&batch.tenant, &changes)).await?;
         }
-        let first_event = changes.events.first().map(|event| LogPosition {
-            number: event.position,
-            event: event.id,
+        let written = changes.events.last().map(|last| Written {
+            after: state.head(),
+            through: last.log_position(),
+            told: changes
+                .events
+                .iter()
+                .flat_map(|event| event.audience.iter().cloned())
+                .collect(),
         });
         let wrote = expired || !changes.is_empty();
-        Ok((
-            Decided {
-                answers,
-                first_event,
-            },
-            wrote,
-        ))
+        Ok((Decided { answers, written }, wrote))
     }
 }
 

@@ -12,7 +12,7 @@
 mod batch;
 mod queue;
 
-use std::{io, sync::Arc, thread};
+use std::{collections::HashSet, io, sync::Arc, thread};
 
 use tokio::{
     runtime,
@@ -23,7 +23,7 @@ use tokio_util::task::TaskTracker;
 use self::queue::{Answer, Job, Queues, Work};
 use super::Error;
 use crate::{
-    model::{Clock, Command, Ids, Outcome, Policy, TenantId, UserId},
+    model::{Clock, Command, Ids, LogPosition, Outcome, Policy, TenantId, UserId},
     store::{Expiry, Store, Writing},
 };
 
@@ -47,7 +47,23 @@ struct Shared {
     policy: Policy,
     queues: Queues,
     /// Where it is told which tenants' logs have grown.
-    moved: mpsc::UnboundedSender<TenantId>,
+    moved: mpsc::UnboundedSender<Moved>,
+}
+
+/// A tenant's log has grown.
+pub(super) struct Moved {
+    pub(super) tenant: TenantId,
+    /// By what; none where that is not known.
+    pub(super) written: Option<Written>,
+}
+
+/// A piece of a log, and who is told of it.
+pub(super) struct Written {
+    /// Where the log ended before it.
+    pub(super) after: LogPosition,
+    /// Where it ends with it.
+    pub(super) through: LogPosition,
+    pub(super) told: HashSet<UserId>,
 }
 
 impl Writer {
@@ -58,7 +74,7 @@ impl Writer {
         ids: Arc<dyn Ids>,
         policy: Policy,
         limits: QueueLimits,
-        moved: mpsc::UnboundedSender<TenantId>,
+        moved: mpsc::UnboundedSender<Moved>,
     ) -> io::Result<Self> {
         let (workers, tenants_at_once) = match store.writing() {
             Writing::OneForAll => (1, usize::MAX),

@@ -312,7 +312,7 @@ impl State {
 
     pub(super) fn next_position(&self) -> i64 {
         let written = self.changed.events.last();
-        written.map_or(self.rows.newest_position, |event| event.position) + 1
+        written.map_or(self.rows.head.number, |event| event.position) + 1
     }
 }
 

@@ -46,7 +46,7 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
     let answer: LoadAnswer = parse(json)?;
     let highest = answer.highest_user.unwrap_or(0);
     let mut loaded = Loaded {
-        newest_position: rows::head(answer.head).number,
+        head: rows::head(answer.head),
         ..Loaded::default()
     };
     let mut ids = HashMap::new();
