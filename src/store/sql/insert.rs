@@ -1,14 +1,9 @@
 //! INSERTs of many rows, as data: their text and their parameters are each database's own.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
-
 use serde::{Serialize, Serializer, ser::SerializeSeq};
 use uuid::Uuid;
 
-use super::{Backend, rows::hex};
+use super::rows::hex;
 use crate::model::Time;
 
 /// How many INSERTs there are that a batch saves by; some tables have two.
@@ -42,23 +37,6 @@ impl Insert {
             "INSERT INTO {table} (tenant, {names}) SELECT h.tenant, {values}
             FROM log_heads h CROSS JOIN {rows} WHERE h.tenant = $1 {on_conflict}"
         )
-    }
-}
-
-/// The texts of INSERTs that are run together, made when they are first needed.
-///
-/// Which tables a batch has rows for follows from what its commands are, so there are few.
-#[derive(Default)]
-pub(crate) struct Inserts(Mutex<HashMap<Vec<&'static str>, Arc<str>>>);
-
-impl Inserts {
-    /// The text that writes these rows.
-    pub(super) fn text<DB: Backend>(&self, rows: &[&Rows<'_>]) -> Arc<str> {
-        let inserts: Vec<&Insert> = rows.iter().map(|rows| rows.insert).collect();
-        let names = inserts.iter().map(|insert| insert.name).collect();
-        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = texts.entry(names);
-        Arc::clone(text.or_insert_with(|| DB::inserts(&inserts).into()))
     }
 }
 

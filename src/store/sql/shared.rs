@@ -1,8 +1,17 @@
 //! What a store and its transactions share.
 
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use sqlx::{Pool, Transaction};
 
-use super::{Backend, Statements, insert::Inserts, kept::Kept};
+use super::{
+    Backend, Statements,
+    insert::{Insert, Rows},
+    kept::Kept,
+};
 use crate::store::Result;
 
 /// What the store and its transactions share.
@@ -25,5 +34,22 @@ impl<DB: Backend> Shared<DB> {
         transaction.commit().await.map_err(DB::classify)?;
         DB::committed(&self.extras, &self.pools.writers).await;
         Ok(())
+    }
+}
+
+/// The texts of INSERTs that are run together, made when they are first needed.
+///
+/// Which tables a batch has rows for follows from what its commands are, so there are few.
+#[derive(Default)]
+pub(crate) struct Inserts(Mutex<HashMap<Vec<&'static str>, Arc<str>>>);
+
+impl Inserts {
+    /// The text that writes these rows.
+    pub(super) fn text<DB: Backend>(&self, rows: &[&Rows<'_>]) -> Arc<str> {
+        let inserts: Vec<&Insert> = rows.iter().map(|rows| rows.insert).collect();
+        let names = inserts.iter().map(|insert| insert.name).collect();
+        let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = texts.entry(names);
+        Arc::clone(text.or_insert_with(|| DB::inserts(&inserts).into()))
     }
 }

@@ -6,13 +6,11 @@ use async_trait::async_trait;
 use sqlx::{SqlSafeStr, Transaction as SqlxTransaction};
 
 use super::{
-    Backend, Param, Statements,
-    insert::Inserts,
-    json_rows,
+    Backend, Param, Statements, json_rows,
     kept::Kept,
     reads::{self, LOG_PAGE_ROWS},
     rows::{HeadRow, head, parse},
-    shared::{Pools, Shared},
+    shared::{Inserts, Pools, Shared},
     transaction::SqlTransaction,
 };
 use crate::{

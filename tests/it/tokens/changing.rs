@@ -1,0 +1,145 @@
+//! What changes while tokens are in use: profiles, keys, and what time it is.
+
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::Algorithm;
+use serde_json::json;
+
+use super::issuer::{
+    ACT_AS, Deployment, SECRET, assert_turned_away, claims, in_seconds, jwk, name_of, rsa, set,
+    signed, token,
+};
+use crate::support::prelude::*;
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_keeps_its_users_profile_current(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::with_key(database, SECRET).await;
+    let ana = |given: &str, issued: i64| {
+        let profile = json!({"given_name": given, "family_name": "Lima",
+            "email": "ana@example.org", "iat": in_seconds(issued)});
+        deployment.bearer(&token(&claims("ana", profile)))
+    };
+    // From the first call on.
+    let plans = ana("Ana", 0).start("plans", &["ben"], "Lunch?").await;
+    let sender = plans.message.sender.expect("a sender");
+    let said = [sender.first_name, sender.last_name, sender.email];
+    assert_eq!(said, ["Ana", "Lima", "ana@example.org"]);
+
+    // An older token changes nothing; a newer one does, without a call that waits for it.
+    let name = async || {
+        let message = deployment
+            .user("ben")
+            .read(&plans.thread)
+            .await
+            .messages
+            .remove(0);
+        message.sender.expect("a sender").first_name
+    };
+    ana("Before", -60).summary().await;
+    assert_eq!(name().await, "Ana");
+    ana("Anna", 60).summary().await;
+    eventually("the new name", async || {
+        (name().await == "Anna").then_some(())
+    })
+    .await;
+    // A service that acts for her speaks of itself.
+    let robot = json!({"scope": ACT_AS, "given_name": "Robot", "iat": in_seconds(120)});
+    let robot = deployment.bearer(&token(&claims("robot", robot)));
+    robot.with("x-user-id", "ana").summary().await;
+    assert_eq!(name().await, "Anna");
+    // What a token does not say stays as it was.
+    let partial = json!({"email": "new@example.org", "iat": in_seconds(180)});
+    deployment
+        .bearer(&token(&claims("ana", partial)))
+        .summary()
+        .await;
+    let user = async || {
+        deployment
+            .user("ana")
+            .summary()
+            .await
+            .user
+            .expect("the caller")
+    };
+    eventually("the address", async || {
+        (user().await.email == "new@example.org").then_some(())
+    })
+    .await;
+    assert_eq!(user().await.first_name, "Anna");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_names_are_cut_and_long_addresses_dropped() {
+    let deployment = Deployment::with_key(Database::Sqlite, SECRET).await;
+    let profile = json!({"given_name": "ä".repeat(151), "email": "a".repeat(255)});
+    let ana = deployment.bearer(&token(&claims("ana", profile)));
+    let user = ana.summary().await.user.expect("the caller");
+    assert_eq!(user.first_name, "ä".repeat(150));
+    assert_eq!(user.email, "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_replaced_in_the_file_is_taken_within_seconds_and_no_call_fails() {
+    let deployment = Deployment::with_key(Database::Sqlite, &set(&[jwk("one")])).await;
+    let bearer = |key: &str| {
+        let claims = claims("ana", json!({}));
+        deployment.bearer(&signed(Algorithm::RS256, Some(key), &rsa(key), &claims))
+    };
+    let (one, two) = (bearer("one"), bearer("two"));
+    assert_turned_away(&two, Code::Unauthenticated, "CREDENTIALS_NOT_ACCEPTED").await;
+
+    let accepted = async |client: &Client| {
+        let answer = client.get_inbox_summary(GetInboxSummaryRequest {}).await;
+        answer.is_ok()
+    };
+    // Both for a while: nobody's call fails.
+    deployment.replace_key(&set(&[jwk("one"), jwk("two")]));
+    eventually("the new key", async || {
+        assert_eq!(name_of(&one).await, "ana");
+        accepted(&two).await.then_some(())
+    })
+    .await;
+    deployment.replace_key(&set(&[jwk("two")]));
+    eventually("the end of the old key", async || {
+        assert_eq!(name_of(&two).await, "ana");
+        (!accepted(&one).await).then_some(())
+    })
+    .await;
+    assert_turned_away(&one, Code::Unauthenticated, "CREDENTIALS_NOT_ACCEPTED").await;
+    // What cannot be used changes nothing.
+    deployment.replace_key(b"{\"keys\": []}");
+    let until = Instant::now() + Duration::from_millis(1_500);
+    while Instant::now() < until {
+        assert_eq!(name_of(&two).await, "ana");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_ends_when_its_callers_token_expires(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::with_key(database, SECRET).await;
+    let soon = claims("ana", json!({"exp": in_seconds(2)}));
+    let mut watch = deployment.bearer(&token(&soon)).watch().await;
+    deployment
+        .user("ben")
+        .start("plans", &["ana"], "Lunch?")
+        .await;
+    assert_eq!(watch.line().await, "ben sent plans 1: Lunch?");
+    let (lines, status) = watch.end().await;
+    assert_eq!(lines, [""; 0]);
+    let refusal = Refusal::of(&status);
+    assert_eq!(refusal.code, Code::Unauthenticated);
+    assert_eq!(refusal.reason, "CREDENTIALS_EXPIRED");
+    // It is resumed with the next one.
+    let mut resumed = deployment.user("ana").resume(&watch.token).await;
+    deployment
+        .user("ben")
+        .start("other", &["ana"], "Hello")
+        .await;
+    assert_eq!(resumed.line().await, "ben sent other 1: Hello");
+}
