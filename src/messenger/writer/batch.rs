@@ -71,15 +71,12 @@ impl Shared {
     pub(super) async fn carry_out(self: &Arc<Self>, mut round: Vec<Batch>) {
         match self.commit(&mut round).await {
             Ok(decided) => {
-                let (mut moved, mut answered) = (Vec::new(), Vec::new());
+                let mut moved = Vec::new();
                 for (batch, mut decided) in round.into_iter().zip(decided) {
                     moved.extend(decided.written.take().map(|written| Moved {
                         tenant: batch.tenant.clone(),
                         written: Some(written),
                     }));
-                    answered.push((batch, decided));
-                }
-                for (batch, decided) in answered {
                     self.answer(batch, decided);
                 }
                 for moved in moved {

@@ -76,8 +76,10 @@ impl<DB: Backend> Kept<DB> {
 impl<DB: Backend> InUse<'_, DB> {
     /// Keeps the connection, whose read has ended well, for the next one.
     pub(super) fn keep(self) {
-        if self.uses < USES && !self.kept.pool.is_closed() {
-            self.kept.lock().push((self.connection, self.uses));
+        let mut idle = self.kept.lock();
+        // Under the lock: what is kept after the closing has cleared it would hold the pool open.
+        if self.uses < USES && !self.kept.permits.is_closed() {
+            idle.push((self.connection, self.uses));
         }
     }
 

@@ -1,7 +1,8 @@
 //! The store over SQL, written once for both databases.
 //!
-//! Every statement has the same form: its first parameter is the tenant, a batch of rows is one
-//! JSON parameter, and an answer is one row with one JSON text, however many rows it speaks of.
+//! Every read has the same form: its first parameter is the tenant, lists are JSON, and an answer is
+//! one row with one JSON text, however many rows it speaks of. What a batch saves is data
+//! (`insert`), which each database has its own text and parameters for.
 //! A statement costs a round trip on Postgres and a change of threads on SQLite, a row inside of
 //! it next to nothing; and the Rust around them is the same for both.
 //!
