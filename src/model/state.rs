@@ -61,7 +61,6 @@ pub(super) struct Changed {
     pub(super) participants: BTreeSet<(ThreadId, usize)>,
     pub(super) new_messages: BTreeSet<MessageId>,
     pub(super) messages: BTreeSet<MessageId>,
-    pub(super) mailboxes: BTreeSet<UserId>,
     pub(super) revisions: Vec<Revision>,
     pub(super) requests: Vec<(UserId, RequestId)>,
     pub(super) events: Vec<Event>,
@@ -88,8 +87,8 @@ pub struct Changes<'a> {
     pub revisions: &'a [Revision],
     /// Requests carried out.
     pub requests: Vec<&'a PastRequest>,
-    /// Counts.
-    pub mailboxes: Vec<(&'a UserId, &'a Mailbox)>,
+    /// The counts of everybody whom an event tells of something, changed or not.
+    pub mailboxes: Vec<(&'a UserId, Mailbox)>,
     /// Events, in their order.
     pub events: &'a [Event],
 }
@@ -149,13 +148,17 @@ impl State {
                 .iter()
                 .map(|key| &rows.requests[key])
                 .collect(),
-            mailboxes: changed
-                .mailboxes
-                .iter()
-                .map(|user| (user, &rows.mailboxes[user]))
-                .collect(),
+            mailboxes: self.mailboxes(),
             events: &changed.events,
         }
+    }
+
+    /// The counts of everybody whom an event tells of something.
+    fn mailboxes(&self) -> Vec<(&UserId, Mailbox)> {
+        let events = self.changed.events.iter();
+        let told: BTreeSet<&UserId> = events.flat_map(|event| &event.audience).collect();
+        let mailbox = |user| self.rows.mailboxes.get(user).copied().unwrap_or_default();
+        told.into_iter().map(|user| (user, mailbox(user))).collect()
     }
 
     /// A thread and the caller's place in its list of participants; to an outsider there is none.
@@ -183,12 +186,11 @@ impl State {
             return;
         };
         let user = participant.user.clone();
-        let mailbox = self.rows.mailboxes.entry(user.clone()).or_default();
+        let mailbox = self.rows.mailboxes.entry(user).or_default();
         mailbox.remove(participant);
         change(participant);
         mailbox.add(participant);
         self.changed.participants.insert((thread, index));
-        self.changed.mailboxes.insert(user);
     }
 
     /// Adds a thread and its participants.
@@ -199,7 +201,6 @@ impl State {
             let mailbox = self.rows.mailboxes.entry(user.clone()).or_default();
             mailbox.add(participant);
             self.changed.participants.insert((id, index));
-            self.changed.mailboxes.insert(user.clone());
         }
         self.changed.new_threads.insert(id);
         self.rows.threads.insert(id, state);

@@ -137,7 +137,7 @@ impl Rows {
             assert_eq!(former, None, "a request id belongs to one request");
         }
         for (user, mailbox) in each_once(changes.mailboxes.iter().copied(), |row| row.0.clone()) {
-            self.mailboxes.insert(user.clone(), *mailbox);
+            self.mailboxes.insert(user.clone(), mailbox);
         }
         self.events.extend_from_slice(changes.events);
         self.check_references();

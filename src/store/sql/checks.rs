@@ -156,9 +156,13 @@ pub(crate) const CHECKS: &[Check] = &[
     comparison!(
         "a user's counts (inbox, unread, sent, deleted, all, unread messages)",
         "SELECT u.id AS key,
-            coalesce((SELECT b.inbox || ' ' || b.unread || ' ' || b.sent || ' ' || b.deleted
+            coalesce((SELECT a.inbox || ' ' || a.unread || ' ' || a.sent || ' ' || a.deleted
+                || ' ' || a.total || ' ' || a.unread_messages
+                FROM audience a WHERE a.tenant = $1 AND a.user_number = u.number
+                ORDER BY a.position DESC LIMIT 1),
+                (SELECT b.inbox || ' ' || b.unread || ' ' || b.sent || ' ' || b.deleted
                 || ' ' || b.total || ' ' || b.unread_messages
-                FROM mailboxes b WHERE b.tenant = $1 AND b.user_number = u.number),
+                FROM mailboxes_at_rest b WHERE b.tenant = $1 AND b.user_number = u.number),
                 '0 0 0 0 0 0') AS stored,
             (SELECT coalesce(sum(CASE WHEN p.placement = 1 THEN 1 ELSE 0 END), 0)
                 || ' ' || coalesce(sum(CASE WHEN p.placement = 1 AND p.unread_count > 0

@@ -32,7 +32,7 @@ const FILL: &[&str] = &[
     "INSERT INTO log_heads (tenant) VALUES ('default')",
     "INSERT INTO users (tenant, number, id, known_time)
         VALUES ('default', 1, 'ana', 1), ('default', 2, 'ben', 1)",
-    "INSERT INTO mailboxes (tenant, user_number, inbox, unread, sent, deleted, total,
+    "INSERT INTO mailboxes_at_rest (tenant, user_number, inbox, unread, sent, deleted, total,
         unread_messages) VALUES ('default', 1, 1, 1, 1, 1, 1, 1)",
     "INSERT INTO threads (tenant, id, subject, create_time, update_time, starter, message_count)
         SELECT 'default', ID(n), 'subject', n, n, 2, CASE WHEN n = 1 THEN MANY ELSE 1 END

@@ -12,7 +12,7 @@ pub(super) const TABLES: &[&str] = &[
     "messages",
     "revisions",
     "requests",
-    "mailboxes",
+    "mailboxes_at_rest",
     "events",
     "audience",
 ];

@@ -1,5 +1,7 @@
 //! From what a batch changed to rows, each in the order of its INSERT's columns.
 
+use std::collections::HashMap;
+
 use super::{
     insert::{Insert, Rows, TABLES, Value},
     numbers::UserNumbers,
@@ -7,7 +9,7 @@ use super::{
     statements::SAVES,
 };
 use crate::{
-    model::{Changes, Message, Participant, Thread, ThreadId, User},
+    model::{Changes, Mailbox, Message, Participant, Thread, ThreadId, User, UserId},
     store::Result,
 };
 
@@ -26,7 +28,6 @@ pub(super) fn rows<'a>(
         save_messages,
         add_revisions,
         add_requests,
-        save_mailboxes,
         add_events,
         add_audience,
     ] = &SAVES;
@@ -40,7 +41,6 @@ pub(super) fn rows<'a>(
         messages(save_messages, numbers, &changes.messages)?,
         revisions(add_revisions, changes),
         requests(add_requests, numbers, changes)?,
-        mailboxes(save_mailboxes, numbers, changes)?,
         events(add_events, numbers, changes)?,
         audience(add_audience, numbers, changes)?,
     ])
@@ -163,26 +163,6 @@ fn requests<'a>(
     Ok(rows)
 }
 
-fn mailboxes<'a>(
-    insert: &'static Insert,
-    numbers: &UserNumbers,
-    changes: &'a Changes<'_>,
-) -> Result<Rows<'a>> {
-    let mut rows = Rows::new(insert);
-    for (user, mailbox) in &changes.mailboxes {
-        rows.push([
-            numbers.of(user)?.into(),
-            mailbox.inbox.into(),
-            mailbox.unread.into(),
-            mailbox.sent.into(),
-            mailbox.deleted.into(),
-            mailbox.all.into(),
-            mailbox.unread_messages.into(),
-        ]);
-    }
-    Ok(rows)
-}
-
 fn events<'a>(
     insert: &'static Insert,
     numbers: &UserNumbers,
@@ -204,16 +184,33 @@ fn events<'a>(
     Ok(rows)
 }
 
+/// Who is told of what; beside the last event that tells a user of something, that user's counts.
 fn audience<'a>(
     insert: &'static Insert,
     numbers: &UserNumbers,
     changes: &'a Changes<'_>,
 ) -> Result<Rows<'a>> {
+    let mut last: HashMap<&UserId, i64> = HashMap::new();
+    for event in changes.events {
+        last.extend(event.audience.iter().map(|user| (user, event.position)));
+    }
+    let mailboxes: HashMap<&UserId, Mailbox> = changes.mailboxes.iter().copied().collect();
     let mut rows = Rows::new(insert);
     for event in changes.events {
         for user in &event.audience {
-            let position = Value::from(event.position);
-            rows.push([numbers.of(user)?.into(), position]);
+            let is_last = last.get(user) == Some(&event.position);
+            let mailbox = mailboxes.get(user).filter(|_| is_last);
+            let count = |of: fn(&Mailbox) -> i32| Value::Int(mailbox.map(of).map(i64::from));
+            rows.push([
+                numbers.of(user)?.into(),
+                event.position.into(),
+                count(|mailbox| mailbox.inbox),
+                count(|mailbox| mailbox.unread),
+                count(|mailbox| mailbox.sent),
+                count(|mailbox| mailbox.deleted),
+                count(|mailbox| mailbox.all),
+                count(|mailbox| mailbox.unread_messages),
+            ]);
         }
     }
     Ok(rows)

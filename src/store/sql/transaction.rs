@@ -131,6 +131,7 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
             && first_kept > oldest
         {
             let params = [Param::Text(tenant.as_str()), Param::Int(first_kept)];
+            self.execute(|sql| &sql.rest_mailboxes, &params).await?;
             self.execute(|sql| &sql.expire_audience, &params).await?;
             self.execute(|sql| &sql.expire_events, &params).await?;
             more = first_kept - oldest >= EXPIRE_ROWS;

@@ -30,7 +30,7 @@ async fn stopped(database: Database) -> Deployment {
 /// Each with what is done to the database, what is then found to disagree, and how.
 const TAMPERINGS: [(&str, &str, &[&str]); 8] = [
     (
-        "UPDATE mailboxes SET unread = unread + 1 WHERE unread_messages = 3",
+        "UPDATE audience SET unread = unread + 1 WHERE unread_messages = 3",
         "a user's counts",
         &["ben: stored 1 2 0 0 1 3, counted 1 1 0 0 1"],
     ),
@@ -97,7 +97,7 @@ async fn it_names_all_that_disagrees(
 }
 
 #[rstest]
-#[case::a_users_counts("UPDATE mailboxes SET inbox = 2 WHERE unread_messages = 3")]
+#[case::a_users_counts("UPDATE audience SET inbox = 2 WHERE unread_messages = 3")]
 #[case::a_read_mark("UPDATE participants SET read_number = 4 WHERE place = 0")]
 #[tokio::test(flavor = "multi_thread")]
 async fn it_names_one_thing_that_disagrees_and_no_other(

@@ -55,7 +55,7 @@ macro_rules! inbox {
             " SELECT CAST(json_array(",
             head!(),
             ", ",
-            mailbox!(),
+            mailbox!("(SELECT number FROM me)"),
             ", CASE WHEN ",
             $behind,
             " THEN 1 ELSE 0 END, ",

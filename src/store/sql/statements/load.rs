@@ -114,11 +114,12 @@ const USERS_OF_PARTICIPANTS: &str = "SELECT CAST(p.value->>1 AS bigint) AS numbe
 
 const HIGHEST_USER: &str =
     "(SELECT u.number FROM users u WHERE u.tenant = $1 ORDER BY u.number DESC LIMIT 1)";
-const FOUND_USERS: &str = "(SELECT json_group_array((SELECT json_array(u.number, u.id,
-        json_array(u.first_name, u.last_name, u.email), u.known_time, u.profile_time,
-        (SELECT json_array(b.inbox, b.unread, b.sent, b.deleted, b.total, b.unread_messages)
-            FROM mailboxes b WHERE b.tenant = $1 AND b.user_number = u.number))
-        FROM users u WHERE u.tenant = $1 AND u.number = w.number)) FROM wanted_users w)";
+const FOUND_USERS: &str = concat!(
+    "(SELECT json_group_array((SELECT json_array(u.number, u.id,
+        json_array(u.first_name, u.last_name, u.email), u.known_time, u.profile_time, ",
+    mailbox!("u.number"),
+    ") FROM users u WHERE u.tenant = $1 AND u.number = w.number)) FROM wanted_users w)"
+);
 const FOUND_THREADS: &str = "(SELECT json_group_array((SELECT json_array(hex(t.id), t.subject,
         t.create_time, t.update_time, t.starter, t.message_count,
         (SELECT json_array(l.sender, l.send_time, substr(l.content, 1, 200)) FROM messages l

@@ -114,6 +114,8 @@ statements! {
     first_kept = housekeeping::FIRST_KEPT;
     /// Removes events before a position.
     expire_events = housekeeping::EXPIRE_EVENTS;
+    /// Puts aside the counts of users whom no event from a position on tells of anything.
+    rest_mailboxes = housekeeping::REST_MAILBOXES;
     /// Removes who was told of events before a position.
     expire_audience = housekeeping::EXPIRE_AUDIENCE;
     /// Removes request ids older than `$2`, at most `$3`.

@@ -31,11 +31,22 @@ macro_rules! head {
     };
 }
 
-/// The counts of the user in `me`.
+/// The counts of the user of this number: beside the newest event that tells of something, or put
+/// aside where that is no longer kept; null where there are none.
 macro_rules! mailbox {
-    () => {
-        "(SELECT json_array(b.inbox, b.unread, b.sent, b.deleted, b.total, b.unread_messages)
-            FROM mailboxes b WHERE b.tenant = $1 AND b.user_number = (SELECT number FROM me))"
+    ($number:expr) => {
+        concat!(
+            "coalesce((SELECT CASE WHEN a.inbox IS NOT NULL THEN json_array(a.inbox, a.unread,
+                    a.sent, a.deleted, a.total, a.unread_messages) END
+                FROM audience a WHERE a.tenant = $1 AND a.user_number = ",
+            $number,
+            " ORDER BY a.position DESC LIMIT 1),
+                (SELECT json_array(b.inbox, b.unread, b.sent, b.deleted, b.total,
+                    b.unread_messages)
+                FROM mailboxes_at_rest b WHERE b.tenant = $1 AND b.user_number = ",
+            $number,
+            "))"
+        )
     };
 }
 

@@ -10,7 +10,7 @@ pub(super) const SUMMARY: &str = concat!(
     " SELECT CAST(json_array(",
     head!(),
     ", ",
-    mailbox!(),
+    mailbox!("(SELECT number FROM me)"),
     ",
         ",
     user!("(SELECT number FROM me)"),

@@ -101,22 +101,6 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
         on_conflict: "",
     },
     Insert {
-        name: "save_mailboxes",
-        table: "mailboxes",
-        columns: &[
-            ("user_number", Int),
-            ("inbox", Int),
-            ("unread", Int),
-            ("sent", Int),
-            ("deleted", Int),
-            ("total", Int),
-            ("unread_messages", Int),
-        ],
-        on_conflict: "ON CONFLICT (tenant, user_number) DO UPDATE SET inbox = excluded.inbox,
-            unread = excluded.unread, sent = excluded.sent, deleted = excluded.deleted,
-            total = excluded.total, unread_messages = excluded.unread_messages",
-    },
-    Insert {
         name: "add_events",
         table: "events",
         columns: &[
@@ -134,7 +118,16 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
     Insert {
         name: "add_audience",
         table: "audience",
-        columns: &[("user_number", Int), ("position", Int)],
+        columns: &[
+            ("user_number", Int),
+            ("position", Int),
+            ("inbox", Int),
+            ("unread", Int),
+            ("sent", Int),
+            ("deleted", Int),
+            ("total", Int),
+            ("unread_messages", Int),
+        ],
         on_conflict: "",
     },
 ];
