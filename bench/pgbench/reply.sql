@@ -29,19 +29,6 @@ WITH head AS MATERIALIZED (
             ELSE p.last_sent_number END
     FROM head, thread WHERE p.tenant = 'bench' AND p.thread = bench_id(:thread::bigint)
     RETURNING p.user_number, p.sent_count
-), mailbox AS (
-    INSERT INTO mailboxes AS b (tenant, user_number, inbox, unread, sent, deleted, total,
-        unread_messages)
-    SELECT 'bench', w.user_number, (w.placement <> 1)::integer,
-        (w.user_number <> :sender::bigint)::integer
-            - (w.placement = 1 AND w.unread_count > 0)::integer,
-        (w.user_number = :sender::bigint AND w.sent_count = 0)::integer, 0, 0,
-        CASE w.user_number WHEN :sender::bigint THEN -w.unread_count ELSE 1 END
-    FROM before w CROSS JOIN thread ORDER BY 2
-    ON CONFLICT (tenant, user_number) DO UPDATE SET inbox = b.inbox + excluded.inbox,
-        unread = b.unread + excluded.unread, sent = b.sent + excluded.sent,
-        deleted = b.deleted + excluded.deleted, total = b.total + excluded.total,
-        unread_messages = b.unread_messages + excluded.unread_messages
 ), message AS (
     INSERT INTO messages (tenant, thread, number, id, sender, sender_count, position, content,
         send_time, edit_time, revision)
@@ -49,8 +36,17 @@ WITH head AS MATERIALIZED (
         position, repeat('x', 200), now, NULL, 1
     FROM head, thread, participant p WHERE p.user_number = :sender::bigint
 ), told AS (
-    INSERT INTO audience (tenant, user_number, position)
-    SELECT 'bench', user_number, position FROM head, before
+    INSERT INTO audience (tenant, user_number, position, inbox, unread, sent, deleted, total,
+        unread_messages)
+    SELECT 'bench', w.user_number, position, c.inbox + (w.placement <> 1)::integer,
+        c.unread + (w.user_number <> :sender::bigint)::integer
+            - (w.placement = 1 AND w.unread_count > 0)::integer,
+        c.sent + (w.user_number = :sender::bigint AND w.sent_count = 0)::integer,
+        c.deleted, c.total, c.unread_messages
+            + CASE w.user_number WHEN :sender::bigint THEN -w.unread_count ELSE 1 END
+    FROM head, before w
+    CROSS JOIN LATERAL (SELECT inbox, unread, sent, deleted, total, unread_messages FROM audience
+        WHERE tenant = 'bench' AND user_number = w.user_number ORDER BY position DESC LIMIT 1) AS c
 )
 INSERT INTO events (tenant, position, id, kind, time, thread, message, actor, request_id)
 SELECT 'bench', position, id, 1, now, bench_id(:thread::bigint), id, :sender::bigint, NULL

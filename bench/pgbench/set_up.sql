@@ -3,7 +3,7 @@
 -- user 1 + (n - 1) % 1000 and goes to user 1 + (n - 1 + 1 + n / 1000) % 1000.
 --
 -- `letterbox check` finds nothing wrong with what this and the two scripts write (nor with what
--- they write at the same time, except counts of threads that two replied to at once).
+-- they write at the same time, except counts of users and threads that two wrote to at once).
 
 CREATE SEQUENCE bench_positions START 10001;
 
@@ -32,10 +32,12 @@ INSERT INTO events (tenant, position, id, kind, time, thread, message, actor, re
     SELECT 'bench', n, id, 1, 0, id, id, starter, NULL FROM started;
 INSERT INTO audience (tenant, user_number, position)
     SELECT tenant, user_number, position FROM participants;
-INSERT INTO mailboxes (tenant, user_number, inbox, unread, sent, deleted, total, unread_messages)
-    SELECT 'bench', number, r.count, r.count, s.count, 0, r.count + s.count, r.count
+UPDATE audience SET inbox = r.count, unread = r.count, sent = s.count, deleted = 0,
+        total = r.count + s.count, unread_messages = r.count
     FROM users
     CROSS JOIN LATERAL (SELECT count(*) FROM started WHERE recipient = number) AS r
-    CROSS JOIN LATERAL (SELECT count(*) FROM started WHERE starter = number) AS s;
+    CROSS JOIN LATERAL (SELECT count(*) FROM started WHERE starter = number) AS s
+    WHERE user_number = number AND position = (SELECT max(n.position) FROM audience n
+        WHERE n.tenant = 'bench' AND n.user_number = number);
 
-VACUUM (ANALYZE) users, threads, participants, messages, mailboxes, events, audience;
+VACUUM (ANALYZE) users, threads, participants, messages, events, audience;

@@ -85,6 +85,21 @@ impl Deployment {
         }
     }
 
+    /// How many rows a table holds for which this is true.
+    pub(crate) async fn count(&self, table: &str, condition: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM {table} WHERE {condition}");
+        let counted = if self.url.starts_with("sqlite:") {
+            let connection = SqliteConnection::connect(&self.url).await;
+            let mut connection = connection.expect("the file is a database");
+            let counted = sqlx::query_scalar(AssertSqlSafe(sql));
+            counted.fetch_one(&mut connection).await
+        } else {
+            let counted = sqlx::query_scalar(AssertSqlSafe(sql));
+            counted.fetch_one(&mut self.postgres().await).await
+        };
+        counted.expect("a count")
+    }
+
     /// A connection to the database, where it is a Postgres.
     pub(crate) async fn postgres(&self) -> PgConnection {
         let connection = PgConnection::connect(&self.url).await;

@@ -6,6 +6,7 @@
 mod benching;
 mod caller;
 mod checking;
+mod counting;
 mod deployment;
 mod distributed;
 mod ending;
