@@ -12,7 +12,7 @@ from .http_load import answer, load, request
 from .programs import free_port, running
 
 PROJECT = Path(__file__).resolve().parents[1] / "django"
-CALLERS = 16
+CALLERS = 64
 BODY = json.dumps({"subject": "A subject", "message": "x" * 200}).encode()
 
 
