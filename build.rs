@@ -1,10 +1,17 @@
-//! Compiles the protos without protoc, and keeps their descriptors for reflection.
+//! Compiles the protos without protoc, keeps their descriptors for reflection, and names the commit.
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rustc-env=LETTERBOX_COMMIT={}", commit());
 
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut compiler = protox::Compiler::new(["proto"])?;
@@ -18,4 +25,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     )?;
     tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
     Ok(())
+}
+
+/// The commit that is built; `unknown` where this is no clone, or git is not there.
+fn commit() -> String {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").args(arguments).output().ok()?;
+        let text = output.status.success().then_some(output.stdout)?;
+        Some(String::from_utf8(text).ok()?.trim().to_owned())
+    };
+    // What changes with a commit, and with another branch.
+    for file in ["HEAD", "logs/HEAD"] {
+        if let Some(path) =
+            git(&["rev-parse", "--git-path", file]).filter(|path| Path::new(path).exists())
+        {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    // Sources without a history may lie in somebody else's clone.
+    let is_root = git(&["rev-parse", "--show-prefix"]).is_some_and(|prefix| prefix.is_empty());
+    let commit = is_root.then(|| git(&["rev-parse", "--short=12", "HEAD"]));
+    commit.flatten().unwrap_or_else(|| "unknown".to_owned())
 }

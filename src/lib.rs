@@ -3,12 +3,13 @@
 //! The layers, each of which knows only those below it: [`server`] wires and runs; `grpc` speaks
 //! protobuf; [`messenger`] has the use cases, the writer and the feed; [`store`] is the only one
 //! to know of a database; [`model`] has the words and the rules. [`bench`] is a client that
-//! measures. `ARCHITECTURE.md` says why.
+//! measures; everybody above [`model`] counts in [`metrics`]. `ARCHITECTURE.md` says why.
 
 pub mod bench;
 pub mod config;
 mod grpc;
 pub mod messenger;
+pub mod metrics;
 pub mod model;
 pub mod server;
 pub mod store;

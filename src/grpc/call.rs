@@ -22,7 +22,10 @@ use super::{
     auth::Authenticator,
     status::{Failure, in_our_words, status},
 };
-use crate::model::Ids;
+use crate::{
+    metrics::{Limit, Metrics},
+    model::Ids,
+};
 
 /// How large a call's metadata gets at most, as HTTP/2 counts it: 32 bytes an entry besides its
 /// name and value (RFC 9113, section 6.5.2).
@@ -41,21 +44,29 @@ pub struct CallService<S> {
     inner: S,
     authenticator: Arc<dyn Authenticator>,
     ids: Arc<dyn Ids>,
+    metrics: Arc<Metrics>,
 }
 
 impl<S> CallService<S> {
     /// Surrounds the calls of a service.
-    pub fn new(inner: S, authenticator: Arc<dyn Authenticator>, ids: Arc<dyn Ids>) -> Self {
+    pub fn new(
+        inner: S,
+        authenticator: Arc<dyn Authenticator>,
+        ids: Arc<dyn Ids>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
         Self {
             inner,
             authenticator,
             ids,
+            metrics,
         }
     }
 
     /// Turns a call away, or lets it in with its caller's identity beside it.
     fn admit(&self, request: &mut Request<Body>) -> Result<(), Failure> {
         if metadata_bytes(request.headers()) > METADATA_BYTES_MAX {
+            self.metrics.limits.hit(Limit::MetadataBytes);
             return Err(Failure::TooLarge);
         }
         if request.uri().path().starts_with(PUBLIC_PREFIX) {
@@ -84,7 +95,7 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         let started = Instant::now();
-        let ids = Arc::clone(&self.ids);
+        let (ids, metrics) = (Arc::clone(&self.ids), Arc::clone(&self.metrics));
         let path = request.uri().path().to_owned();
         let admitted = self.admit(&mut request);
         let deadline = grpc_timeout(request.headers()).and_then(|left| started.checked_add(left));
@@ -101,7 +112,10 @@ where
                 Err(failure) => Err(failure),
             };
             let response = result.and_then(|response| match in_our_words(response.headers()) {
-                Some(failure) => Err(failure),
+                Some(failure) => {
+                    metrics.limits.hit(Limit::RequestBytes);
+                    Err(failure)
+                }
                 None => Ok(response),
             });
             let response = response.unwrap_or_else(|failure| status(failure, &*ids).into_http());

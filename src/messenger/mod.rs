@@ -26,6 +26,7 @@ pub use self::{
 };
 use self::{feed::Feed, writer::Writer};
 use crate::{
+    metrics::Metrics,
     model::{
         Clock, Command, FingerprintKey, Ids, LogPosition, LogReader, Outcome, Policy, ProfileClaim,
         Refusal, TenantId, ThreadId, ThreadView, Time, UserId,
@@ -59,6 +60,8 @@ pub struct Parts {
     pub queue_limits: QueueLimits,
     /// How the feed behaves.
     pub feed: FeedSettings,
+    /// Where it is counted what happens.
+    pub metrics: Arc<Metrics>,
 }
 
 /// Private threaded messaging, for all tenants of a deployment.
@@ -83,6 +86,7 @@ impl Messenger {
             parts.policy,
             parts.queue_limits,
             moved,
+            parts.metrics,
         )?;
         let closing = CancellationToken::new();
         tokio::spawn(closing.clone().run_until_cancelled_owned(housekeeping::run(

@@ -22,6 +22,7 @@ use crate::{
         TrustedHeader,
     },
     messenger::{self, FeedSettings, Messenger, QueueLimits},
+    metrics::Metrics,
     model::{Clock, Ids, Policy},
     pb::messaging_service_server::{MessagingServiceServer, SERVICE_NAME},
     store::{self, Address, OpenError, Store},
@@ -90,10 +91,11 @@ impl Server {
             .await
             .map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        let store = store::open(&database_address(&settings)?).await?;
+        let metrics = Metrics::new();
+        let store = store::open(&database_address(&settings)?, Arc::clone(&metrics)).await?;
 
-        let messenger = Messenger::start(messenger_parts(&settings, &parts, Arc::clone(&store)))
-            .map_err(StartError::Thread)?;
+        let messenger_parts = messenger_parts(&settings, &parts, Arc::clone(&store), &metrics);
+        let messenger = Messenger::start(messenger_parts).map_err(StartError::Thread)?;
         let messaging = Messaging::new(
             Arc::clone(&messenger),
             TokenKey(store.secret()),
@@ -116,7 +118,7 @@ impl Server {
             store,
             messenger,
             health,
-            service: CallService::new(with_reflection(routes), authenticator, parts.ids),
+            service: CallService::new(with_reflection(routes), authenticator, parts.ids, metrics),
         })
     }
 
@@ -219,7 +221,12 @@ fn authenticator(
     }
 }
 
-fn messenger_parts(settings: &Settings, parts: &Parts, store: Arc<dyn Store>) -> messenger::Parts {
+fn messenger_parts(
+    settings: &Settings,
+    parts: &Parts,
+    store: Arc<dyn Store>,
+    metrics: &Arc<Metrics>,
+) -> messenger::Parts {
     messenger::Parts {
         store,
         clock: Arc::clone(&parts.clock),
@@ -234,6 +241,7 @@ fn messenger_parts(settings: &Settings, parts: &Parts, store: Arc<dyn Store>) ->
             event_retention: settings.event_retention,
             stall_timeout: settings.watch_stall_timeout,
         },
+        metrics: Arc::clone(metrics),
     }
 }
 

@@ -14,6 +14,7 @@ use super::{
     lock::{FileLock, LockError},
     sql::{SqlStore, connect_postgres, connect_sqlite, postgres, sqlite},
 };
+use crate::metrics::Metrics;
 
 /// Where the rows are kept.
 #[derive(Clone)]
@@ -89,7 +90,9 @@ pub enum OpenError {
 }
 
 /// Opens a store; its tables are made and brought up to date first.
-pub async fn open(address: &Address) -> Result<Arc<dyn Store>, OpenError> {
+///
+/// What happens to it is counted by `metrics`.
+pub async fn open(address: &Address, metrics: Arc<Metrics>) -> Result<Arc<dyn Store>, OpenError> {
     let lock = migrate_locked(address).await?;
     let connected = |error| OpenError::Connect(address.to_string(), error);
     let usable = |error: Error| OpenError::Store(address.to_string(), error.to_string());
@@ -101,14 +104,14 @@ pub async fn open(address: &Address) -> Result<Arc<dyn Store>, OpenError> {
             let (pools, extras) = connect_sqlite((**options).clone(), lock)
                 .await
                 .map_err(connected)?;
-            let store = SqlStore::<Sqlite>::new(pools, extras).await;
+            let store = SqlStore::<Sqlite>::new(pools, extras, metrics).await;
             Ok(Arc::new(store.map_err(usable)?))
         }
         Address::Postgres(options) => {
             let (pools, extras) = connect_postgres((**options).clone())
                 .await
                 .map_err(connected)?;
-            let store = SqlStore::<Postgres>::new(pools, extras).await;
+            let store = SqlStore::<Postgres>::new(pools, extras, metrics).await;
             Ok(Arc::new(store.map_err(usable)?))
         }
     }

@@ -216,8 +216,13 @@ fn assert_only(places: &[&str], names: &[&str]) {
 #[rstest]
 #[case::model(
     "model",
+    &["tonic", "prost", "sqlx", "tokio", "prometheus"],
+    &["metrics", "store", "messenger", "grpc", "server", "config", "telemetry"]
+)]
+#[case::metrics(
+    "metrics",
     &["tonic", "prost", "sqlx", "tokio"],
-    &["store", "messenger", "grpc", "server", "config", "telemetry"]
+    &["model", "store", "messenger", "grpc", "config", "telemetry"]
 )]
 #[case::store(
     "store",
@@ -248,6 +253,14 @@ fn only_the_store_names_a_database() {
     for source in sources() {
         let named = source.names_crate("sqlx");
         assert!(!named || source.layer() == "store", "{}", source.path);
+    }
+}
+
+#[test]
+fn only_the_metrics_know_how_they_are_kept() {
+    for source in sources() {
+        let named = source.names_crate("prometheus");
+        assert!(!named || source.layer() == "metrics", "{}", source.path);
     }
 }
 

@@ -23,6 +23,7 @@ use tokio_util::task::TaskTracker;
 use self::queue::{Answer, Job, Queues, Work};
 use super::Error;
 use crate::{
+    metrics::Metrics,
     model::{Clock, Command, Ids, LogPosition, Outcome, Policy, TenantId, UserId},
     store::{Expiry, Store, Writing},
 };
@@ -75,6 +76,7 @@ impl Writer {
         policy: Policy,
         limits: QueueLimits,
         moved: mpsc::UnboundedSender<Moved>,
+        metrics: Arc<Metrics>,
     ) -> io::Result<Self> {
         let (workers, tenants_at_once) = match store.writing() {
             Writing::OneForAll => (1, usize::MAX),
@@ -85,7 +87,7 @@ impl Writer {
             clock,
             ids,
             policy,
-            queues: Queues::new(limits, tenants_at_once),
+            queues: Queues::new(limits, tenants_at_once, metrics),
             moved,
         });
         let runtime = runtime::Builder::new_current_thread()

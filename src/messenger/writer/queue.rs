@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 
@@ -10,6 +10,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::Error;
 use crate::{
+    metrics::{Limit, Metrics},
     model::{Command, Outcome, TenantId, UserId},
     store::Expiry,
 };
@@ -104,6 +105,7 @@ pub(super) struct Batch {
 pub(super) struct Queues {
     limits: QueueLimits,
     tenants_at_once: usize,
+    metrics: Arc<Metrics>,
     waiting: Mutex<Waiting>,
     changed: Notify,
 }
@@ -129,10 +131,11 @@ struct TenantQueue {
 }
 
 impl Queues {
-    pub(super) fn new(limits: QueueLimits, tenants_at_once: usize) -> Self {
+    pub(super) fn new(limits: QueueLimits, tenants_at_once: usize, metrics: Arc<Metrics>) -> Self {
         Self {
             limits,
             tenants_at_once,
+            metrics,
             waiting: Mutex::default(),
             changed: Notify::new(),
         }
@@ -145,12 +148,15 @@ impl Queues {
             return Err(Error::ShuttingDown);
         }
         if waiting.jobs >= self.limits.process {
-            return Err(Error::Overloaded);
+            return self.refuse(Limit::ProcessQueue);
         }
         let queue = waiting.tenants.entry(tenant.clone()).or_default();
         let of_user = queue.users.get(&job.user).copied().unwrap_or(0);
-        if queue.jobs.len() >= self.limits.tenant || of_user >= self.limits.user {
-            return Err(Error::Overloaded);
+        if queue.jobs.len() >= self.limits.tenant {
+            return self.refuse(Limit::TenantQueue);
+        }
+        if of_user >= self.limits.user {
+            return self.refuse(Limit::UserQueue);
         }
         *queue.users.entry(job.user.clone()).or_default() += 1;
         queue.jobs.push_back(job);
@@ -165,6 +171,11 @@ impl Queues {
             self.changed.notify_one();
         }
         Ok(())
+    }
+
+    fn refuse(&self, limit: Limit) -> Result<(), Error> {
+        self.metrics.limits.hit(limit);
+        Err(Error::Overloaded)
     }
 
     /// Waits for the next round: the tenants that one transaction serves. None: closed, and all is

@@ -12,7 +12,7 @@ use super::{
     insert::{Insert, Rows},
     kept::Kept,
 };
-use crate::store::Result;
+use crate::{metrics::Metrics, store::Result};
 
 /// What the store and its transactions share.
 pub(crate) struct Shared<DB: Backend> {
@@ -20,6 +20,7 @@ pub(crate) struct Shared<DB: Backend> {
     pub(super) inserts: Inserts,
     pub(super) pools: Pools<DB>,
     pub(super) extras: DB::Extras,
+    pub(super) metrics: Arc<Metrics>,
 }
 
 /// The connections of a store: some of their own for each use, so that none starves another.

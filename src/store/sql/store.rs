@@ -14,6 +14,7 @@ use super::{
     transaction::SqlTransaction,
 };
 use crate::{
+    metrics::Metrics,
     model::{
         Direction, Folder, InboxPage, InboxRows, LogPage, LogPosition, LogReader, Summary,
         TenantId, ThreadId, ThreadPage, ThreadRows, Time, UserId,
@@ -29,12 +30,17 @@ pub(crate) struct SqlStore<DB: Backend> {
 
 impl<DB: Backend> SqlStore<DB> {
     /// A store over a database whose tables are up to date.
-    pub(crate) async fn new(pools: Pools<DB>, extras: DB::Extras) -> Result<Self> {
+    pub(crate) async fn new(
+        pools: Pools<DB>,
+        extras: DB::Extras,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self> {
         let shared = Shared {
             statements: Statements::of::<DB>(),
             inserts: Inserts::default(),
             pools,
             extras,
+            metrics,
         };
         let secret = {
             let mut reader = shared.pools.readers.acquire().await.map_err(DB::classify)?;

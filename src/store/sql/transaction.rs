@@ -10,6 +10,7 @@ use super::{
     shared::Shared, statements::Asked,
 };
 use crate::{
+    metrics::Removed,
     model::{Changes, Loaded, LogPosition, Needs, TenantId},
     store::{Error, Expiry, Result, Transaction},
 };
@@ -132,8 +133,11 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
         {
             let params = [Param::Text(tenant.as_str()), Param::Int(first_kept)];
             self.execute(|sql| &sql.rest_mailboxes, &params).await?;
-            self.execute(|sql| &sql.expire_audience, &params).await?;
-            self.execute(|sql| &sql.expire_events, &params).await?;
+            let audience = self.execute(|sql| &sql.expire_audience, &params).await?;
+            let events = self.execute(|sql| &sql.expire_events, &params).await?;
+            let metrics = &self.shared.metrics.database;
+            metrics.removed(Removed::Audience, audience);
+            metrics.removed(Removed::Events, events);
             more = first_kept - oldest >= EXPIRE_ROWS;
         }
         let params = [
@@ -142,6 +146,8 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
             Param::Int(EXPIRE_ROWS),
         ];
         let requests = self.execute(|sql| &sql.expire_requests, &params).await?;
+        let metrics = &self.shared.metrics.database;
+        metrics.removed(Removed::Requests, requests);
         Ok(more || i64::try_from(requests).unwrap_or(0) >= EXPIRE_ROWS)
     }
 

@@ -1,0 +1,103 @@
+//! Batches of the writer.
+
+use std::time::Duration;
+
+use prometheus::{Histogram, IntCounter, IntGauge};
+
+use super::{
+    DURATIONS,
+    families::{Families, label},
+};
+
+/// How many commands a batch has: at most 256.
+const BATCH_COMMANDS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
+
+label! {
+    /// A step of a transaction that writes.
+    Step in "step" {
+        /// Getting a connection, and beginning.
+        Begin = "begin",
+        /// Waiting for the tenant's turn.
+        Turn = "turn",
+        /// Loading what the commands touch.
+        Load = "load",
+        /// Deciding, in memory.
+        Decide = "decide",
+        /// Saving what has changed.
+        Save = "save",
+        /// Making it durable.
+        Commit = "commit",
+    }
+}
+
+label! {
+    /// Why a batch is carried out again.
+    Repeat in "reason" {
+        /// Its turn did not come in time.
+        Turn = "turn_timed_out",
+        /// Its data made it fail, and its commands are carried out one by one.
+        Data = "data_refused",
+        /// Whether its commit has taken effect is not known.
+        Commit = "commit_unknown",
+    }
+}
+
+/// What waits to be written, and how long writing takes.
+pub struct WriterMetrics {
+    /// Commands that wait for their batch.
+    pub queue_commands: IntGauge,
+    /// The text that they bring.
+    pub queue_bytes: IntGauge,
+    /// How many commands the batches had.
+    pub batch_commands: Histogram,
+    /// How long commands waited for their batch, in seconds.
+    pub queue_seconds: Histogram,
+    steps: Vec<Histogram>,
+    repeats: Vec<IntCounter>,
+}
+
+impl WriterMetrics {
+    pub(super) fn new(families: &Families<'_>) -> Self {
+        Self {
+            queue_commands: families.gauge(
+                "letterbox_writer_queue_commands",
+                "Commands that wait to be written.",
+            ),
+            queue_bytes: families.gauge(
+                "letterbox_writer_queue_bytes",
+                "Text that waits to be written, in bytes.",
+            ),
+            batch_commands: families.histogram(
+                "letterbox_writer_batch_commands",
+                "Commands of one batch: one tenant's share of a transaction.",
+                BATCH_COMMANDS,
+            ),
+            queue_seconds: families.histogram(
+                "letterbox_writer_queue_seconds",
+                "Time that a command waited for its batch.",
+                DURATIONS,
+            ),
+            steps: families.histograms(
+                "letterbox_writer_step_seconds",
+                "Time that a step of a transaction took.",
+                DURATIONS,
+                Step::LABEL,
+            ),
+            repeats: families.counters(
+                "letterbox_writer_repeats_total",
+                "Batches that were to be carried out again.",
+                Repeat::LABEL,
+            ),
+        }
+    }
+
+    /// Counts a step that was taken.
+    pub fn step(&self, step: Step, took: Duration) {
+        self.steps[step as usize].observe(took.as_secs_f64());
+    }
+
+    /// Counts a batch that is carried out again.
+    pub fn repeat(&self, reason: Repeat) {
+        self.repeats[reason as usize].inc();
+    }
+}
