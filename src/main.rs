@@ -81,6 +81,9 @@ async fn serve(settings: Settings) -> Result<(), StartError> {
     };
     let address = server.address();
     tracing::info!(%address, "listening on {address}");
+    if let Some(address) = server.metrics_address() {
+        tracing::info!(%address, "metrics on http://{address}/metrics");
+    }
     server.run(signals.received()).await;
     tracing::info!("stopped");
     Ok(())

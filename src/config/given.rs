@@ -35,6 +35,9 @@ const NAMES: &[&str] = &[
     "watch-stall-timeout",
     "event-retention",
     "drain-timeout",
+    "metrics-listen",
+    "otlp-endpoint",
+    "otlp-sampling",
     "log",
     "log-format",
 ];

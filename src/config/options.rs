@@ -180,6 +180,31 @@ pub(super) struct Options {
         value_name = "TIME"
     )]
     drain_timeout: Option<String>,
+    /// Where Prometheus can scrape /metrics over HTTP; port 0 takes any free one [default: nowhere]
+    #[arg(
+        long,
+        env = "LETTERBOX_METRICS_LISTEN",
+        global = true,
+        value_name = "ADDRESS"
+    )]
+    metrics_listen: Option<String>,
+    /// Where traces go, over OTLP/gRPC, such as <http://127.0.0.1:4317> [default: nowhere]
+    #[arg(
+        long,
+        env = "LETTERBOX_OTLP_ENDPOINT",
+        global = true,
+        value_name = "URL"
+    )]
+    otlp_endpoint: Option<String>,
+    /// Which share of the calls is traced, of those whose callers have not settled that, from 0 to 1
+    /// [default: 1]
+    #[arg(
+        long,
+        env = "LETTERBOX_OTLP_SAMPLING",
+        global = true,
+        value_name = "RATIO"
+    )]
+    otlp_sampling: Option<String>,
     /// What to log, such as warn or letterbox=debug [default: info]
     #[arg(long, env = "LETTERBOX_LOG", global = true, value_name = "FILTER")]
     log: Option<String>,

@@ -13,7 +13,7 @@ use crate::store::Address;
 const TIME_MAX: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// What the options mean.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Settings {
     /// Where to listen; port 0 takes any free one.
@@ -52,6 +52,12 @@ pub struct Settings {
     pub event_retention: Duration,
     /// How long a shutdown may take.
     pub drain_timeout: Duration,
+    /// Where metrics are scraped; none: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Where traces go; none: nowhere.
+    pub otlp_endpoint: Option<String>,
+    /// Which share of the calls is traced, from 0 to 1, of those whose callers have not settled that.
+    pub otlp_sampling: f64,
     /// What to log.
     pub log: String,
     /// How to log.
@@ -99,6 +105,9 @@ impl Default for Settings {
             watch_stall_timeout: Duration::from_mins(5),
             event_retention: Duration::from_hours(7 * 24),
             drain_timeout: Duration::from_secs(10),
+            metrics_listen: None,
+            otlp_endpoint: None,
+            otlp_sampling: 1.0,
             log: "info".to_owned(),
             log_format: LogFormat::Auto,
         }
@@ -150,6 +159,13 @@ impl Settings {
         )?;
         given.read("event-retention", &mut settings.event_retention, duration)?;
         given.read("drain-timeout", &mut settings.drain_timeout, duration)?;
+        given.read("metrics-listen", &mut settings.metrics_listen, |text| {
+            address(text).map(Some)
+        })?;
+        given.read("otlp-endpoint", &mut settings.otlp_endpoint, |text| {
+            endpoint(text).map(Some)
+        })?;
+        given.read("otlp-sampling", &mut settings.otlp_sampling, ratio)?;
         given.read("log", &mut settings.log, |filter| Ok(filter.to_owned()))?;
         given.read(
             "log-format",
@@ -203,6 +219,21 @@ impl Settings {
 fn address(text: &str) -> Result<SocketAddr, String> {
     let resolved = text.to_socket_addrs().ok().and_then(|mut all| all.next());
     resolved.ok_or_else(|| format!("`{text}` is not an address such as 127.0.0.1:50051"))
+}
+
+/// A URL that is dialed; whatever stands behind the port is not used.
+fn endpoint(text: &str) -> Result<String, String> {
+    let url: Option<http::Uri> = text.parse().ok();
+    let usable = url.is_some_and(|url| url.scheme_str() == Some("http") && url.host().is_some());
+    let problem = || "is not a URL such as http://127.0.0.1:4317".to_owned();
+    usable.then(|| text.to_owned()).ok_or_else(problem)
+}
+
+fn ratio(text: &str) -> Result<f64, String> {
+    let ratio: Option<f64> = text.parse().ok();
+    ratio
+        .filter(|ratio| (0.0..=1.0).contains(ratio))
+        .ok_or_else(|| format!("`{text}` is not a number from 0 to 1"))
 }
 
 fn switch(text: &str) -> Result<bool, String> {

@@ -1,4 +1,4 @@
-//! What surrounds every call: size of its metadata, identity, deadline, panics, a line in the log.
+//! What surrounds every call: size of its metadata, identity, deadline, panics, what is told of it.
 //!
 //! Around the router and not inside of the handlers, so that a call is turned away before its
 //! message is read.
@@ -20,6 +20,7 @@ use tower::Service;
 
 use super::{
     auth::Authenticator,
+    observed::Observed,
     status::{Failure, in_our_words, status},
 };
 use crate::{
@@ -64,7 +65,7 @@ impl<S> CallService<S> {
     }
 
     /// Turns a call away, or lets it in with its caller's identity beside it.
-    fn admit(&self, request: &mut Request<Body>) -> Result<(), Failure> {
+    fn admit(&self, request: &mut Request<Body>, call: &mut Observed) -> Result<(), Failure> {
         if metadata_bytes(request.headers()) > METADATA_BYTES_MAX {
             self.metrics.limits.hit(Limit::MetadataBytes);
             return Err(Failure::TooLarge);
@@ -74,6 +75,7 @@ impl<S> CallService<S> {
         }
         let identity = self.authenticator.authenticate(request.headers());
         let identity = identity.map_err(Failure::TurnedAway)?;
+        call.is_by(identity.clone());
         request.extensions_mut().insert(identity);
         Ok(())
     }
@@ -94,11 +96,11 @@ where
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let started = Instant::now();
         let (ids, metrics) = (Arc::clone(&self.ids), Arc::clone(&self.metrics));
-        let path = request.uri().path().to_owned();
-        let admitted = self.admit(&mut request);
-        let deadline = grpc_timeout(request.headers()).and_then(|left| started.checked_add(left));
+        let mut call = Observed::begin(&request, &metrics, &ids);
+        let admitted = self.admit(&mut request, &mut call);
+        let left = grpc_timeout(request.headers());
+        let deadline = left.and_then(|left| call.started.checked_add(left));
         if let Some(deadline) = deadline {
             request.extensions_mut().insert(CallDeadline(deadline));
         }
@@ -119,15 +121,7 @@ where
                 None => Ok(response),
             });
             let response = response.unwrap_or_else(|failure| status(failure, &*ids).into_http());
-            let code = response.headers().get("grpc-status");
-            tracing::debug!(
-                rpc = path,
-                // Absent where the answer, or a stream, follows.
-                code = code.and_then(|code| code.to_str().ok()).unwrap_or("0"),
-                micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-                "call"
-            );
-            Ok(response)
+            Ok(call.answered(response))
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod auth;
 mod call;
+mod observed;
 mod pages;
 mod request;
 mod response;

@@ -27,6 +27,28 @@ const VIOLATIONS_LISTED: usize = 16;
 /// sent twice, and in the metadata.
 const NAMES_BYTES_MAX: usize = 1_100;
 
+/// The number of the code that a call ends with which did what it was asked to.
+pub(super) const OK: usize = Code::Ok as usize;
+
+/// That of a call whose caller has gone.
+pub(super) const CANCELLED: usize = Code::Cancelled as usize;
+
+/// That of a call of which nothing better is known.
+pub(super) const UNKNOWN: usize = Code::Unknown as usize;
+
+/// Whether a call's end, by its code's number, is the server's fault and not its caller's.
+///
+/// Streams end with `UNAVAILABLE` whenever a server shuts down, all at once; what else it may mean to
+/// them is logged where it happens.
+pub(super) fn is_our_fault(code: usize, stream: bool) -> bool {
+    let code = Code::from_i32(i32::try_from(code).unwrap_or(-1));
+    match code {
+        Code::Unknown | Code::Internal | Code::DataLoss => true,
+        Code::Unavailable => !stream,
+        _ => false,
+    }
+}
+
 /// A rule that a field of a request breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Violation {

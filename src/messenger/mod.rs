@@ -86,7 +86,7 @@ impl Messenger {
             parts.policy,
             parts.queue_limits,
             moved,
-            parts.metrics,
+            Arc::clone(&parts.metrics),
         )?;
         let closing = CancellationToken::new();
         tokio::spawn(closing.clone().run_until_cancelled_owned(housekeeping::run(
@@ -95,7 +95,13 @@ impl Messenger {
             writer.clone(),
             parts.feed.event_retention,
         )));
-        let feed = Feed::start(Arc::clone(&parts.store), parts.clock, parts.feed, heard);
+        let feed = Feed::start(
+            Arc::clone(&parts.store),
+            parts.clock,
+            parts.feed,
+            parts.metrics,
+            heard,
+        );
         Ok(Arc::new(Self {
             fingerprints: FingerprintKey(parts.store.secret()),
             store: parts.store,

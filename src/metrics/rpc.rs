@@ -9,7 +9,7 @@ use super::{
     families::{Families, Label},
 };
 
-/// The rpcs that have series of their own, by their paths.
+/// The rpcs that have series of their own: their paths, and their names here.
 const RPCS: &[(&str, &str)] = &[
     ("/letterbox.v1.MessagingService/ListInbox", "ListInbox"),
     (
@@ -43,6 +43,9 @@ const RPCS: &[(&str, &str)] = &[
     ("/grpc.health.v1.Health/Check", "Health.Check"),
     ("/grpc.health.v1.Health/Watch", "Health.Watch"),
 ];
+
+/// Which of them answer with a stream.
+const STREAMS: &[&str] = &["WatchMessages", "Health.Watch"];
 
 /// What is called by any other path: reflection, and what there is not.
 const OTHER: &str = "other";
@@ -83,6 +86,11 @@ impl Rpc {
     /// Its name, as metrics and the log have it.
     pub fn name(self) -> &'static str {
         RPCS.get(self.0).map_or(OTHER, |(_, name)| name)
+    }
+
+    /// Whether it answers with a stream, whose end ends the call.
+    pub fn is_stream(self) -> bool {
+        STREAMS.contains(&self.name())
     }
 }
 

@@ -23,6 +23,8 @@ label! {
         Load = "load",
         /// Deciding, in memory.
         Decide = "decide",
+        /// Removing what is no longer kept.
+        Expire = "expire",
         /// Saving what has changed.
         Save = "save",
         /// Making it durable.
@@ -44,14 +46,10 @@ label! {
 
 /// What waits to be written, and how long writing takes.
 pub struct WriterMetrics {
-    /// Commands that wait for their batch.
-    pub queue_commands: IntGauge,
-    /// The text that they bring.
-    pub queue_bytes: IntGauge,
-    /// How many commands the batches had.
-    pub batch_commands: Histogram,
-    /// How long commands waited for their batch, in seconds.
-    pub queue_seconds: Histogram,
+    queue_commands: IntGauge,
+    queue_bytes: IntGauge,
+    batch_commands: Histogram,
+    queue_seconds: Histogram,
     steps: Vec<Histogram>,
     repeats: Vec<IntCounter>,
 }
@@ -89,6 +87,28 @@ impl WriterMetrics {
                 Repeat::LABEL,
             ),
         }
+    }
+
+    /// Notes how much waits.
+    pub fn queued(&self, commands: usize, text_bytes: usize) {
+        let gauges = [
+            (&self.queue_commands, commands),
+            (&self.queue_bytes, text_bytes),
+        ];
+        for (gauge, value) in gauges {
+            gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// Counts a command that was taken out of the queue.
+    pub fn waited(&self, wait: Duration) {
+        self.queue_seconds.observe(wait.as_secs_f64());
+    }
+
+    /// Counts a batch of so many commands.
+    pub fn batch(&self, commands: usize) {
+        let commands = u32::try_from(commands).unwrap_or(u32::MAX);
+        self.batch_commands.observe(commands.into());
     }
 
     /// Counts a step that was taken.

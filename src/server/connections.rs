@@ -18,7 +18,10 @@ use tonic::{body::Body, service::Routes};
 use tower::ServiceExt;
 
 use super::tls::Tls;
-use crate::grpc::CallService;
+use crate::{
+    grpc::CallService,
+    metrics::{Held, Metrics},
+};
 
 /// How many calls and watches one connection carries at once; more wait on its client's side.
 const STREAMS_MAX: u32 = 1_024;
@@ -39,20 +42,22 @@ const PING_TIMEOUT: Duration = Duration::from_secs(15);
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// All connections of a server.
-#[derive(Default)]
 pub(super) struct Connections {
     open: GracefulShutdown,
     tls: Option<Arc<Tls>>,
+    metrics: Arc<Metrics>,
     /// What ends handshakes that are not done when all ends.
     closing: CancellationToken,
 }
 
 impl Connections {
     /// Connections over TLS, or in plain text.
-    pub(super) fn over(tls: Option<Arc<Tls>>) -> Self {
+    pub(super) fn over(tls: Option<Arc<Tls>>, metrics: Arc<Metrics>) -> Self {
         Self {
+            open: GracefulShutdown::new(),
             tls,
-            ..Self::default()
+            metrics,
+            closing: CancellationToken::new(),
         }
     }
 
@@ -84,16 +89,22 @@ impl Connections {
             tracing::debug!(%error, "a connection has gone before it was served");
             return;
         }
+        self.metrics.server.accepted.inc();
+        let open = Held::one_more(&self.metrics.server.connections);
         let watcher = self.open.watcher();
-        let Some(tls) = self.tls.clone() else {
-            tokio::spawn(talk(stream, service, watcher));
-            return;
-        };
-        let closing = self.closing.clone();
+        let (tls, closing) = (self.tls.clone(), self.closing.clone());
+        let metrics = Arc::clone(&self.metrics);
         tokio::spawn(async move {
+            let _open = open;
+            let Some(tls) = tls else {
+                return talk(stream, service, watcher).await;
+            };
             match closing.run_until_cancelled(tls.accept(stream)).await {
                 Some(Ok(stream)) => talk(stream, service, watcher).await,
-                Some(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+                Some(Err(error)) => {
+                    metrics.server.handshakes_failed.inc();
+                    tracing::debug!(%error, "a TLS handshake failed");
+                }
                 None => {}
             }
         });

@@ -1,18 +1,21 @@
 //! Wires the layers together, serves connections, and drains.
 
 mod connections;
+mod scrapes;
 mod system;
 mod tls;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
 pub use self::system::{SystemClock, SystemIds};
 use self::{
     connections::Connections,
+    scrapes::Scrapes,
     tls::{Tls, TlsFiles},
 };
 use crate::{
@@ -78,6 +81,8 @@ pub struct Server {
     health: HealthReporter,
     service: CallService<Routes>,
     tls: Option<Arc<Tls>>,
+    metrics: Arc<Metrics>,
+    scrapes: Option<Scrapes>,
 }
 
 impl Server {
@@ -85,13 +90,14 @@ impl Server {
     pub async fn start(settings: Settings, parts: Parts) -> Result<Self, StartError> {
         settings.check()?;
         let listening = |error| StartError::Listen(settings.listen, error);
-        let authenticator = authenticator(&settings, &parts)?;
-        let tls = tls(&settings)?;
+        let metrics = Metrics::new();
+        let authenticator = authenticator(&settings, &parts, &metrics)?;
+        let tls = tls(&settings, &metrics)?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(listening)?;
         let address = listener.local_addr().map_err(listening)?;
-        let metrics = Metrics::new();
+        let scrapes = scrapes(&settings, &metrics).await?;
         let store = store::open(&database_address(&settings)?, Arc::clone(&metrics)).await?;
 
         let messenger_parts = messenger_parts(&settings, &parts, Arc::clone(&store), &metrics);
@@ -118,13 +124,25 @@ impl Server {
             store,
             messenger,
             health,
-            service: CallService::new(with_reflection(routes), authenticator, parts.ids, metrics),
+            service: CallService::new(
+                with_reflection(routes),
+                authenticator,
+                parts.ids,
+                Arc::clone(&metrics),
+            ),
+            metrics,
+            scrapes,
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where metrics can be scraped, if they can.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.scrapes.as_ref().map(Scrapes::address)
     }
 
     /// Serves until `shutdown` resolves, then drains: no new connection and no new stream is
@@ -134,7 +152,12 @@ impl Server {
         if let Some(concern) = self.store.concern() {
             tracing::warn!("{concern}");
         }
-        let connections = Connections::over(self.tls);
+        let closing = CancellationToken::new();
+        let scraping = self.scrapes.map(|scrapes| {
+            let closing = closing.clone();
+            tokio::spawn(scrapes.run(closing))
+        });
+        let connections = Connections::over(self.tls, self.metrics);
         connections
             .accept(self.listener, self.service, shutdown)
             .await;
@@ -169,6 +192,11 @@ impl Server {
         {
             tracing::warn!("the database's connections could not be closed in time");
         }
+        // Last, so that a drain can be watched.
+        closing.cancel();
+        if let Some(scraping) = scraping {
+            let _ = tokio::time::timeout(CLOSE_MAX, scraping).await;
+        }
     }
 }
 
@@ -178,16 +206,31 @@ pub fn database_address(settings: &Settings) -> Result<Address, SettingError> {
     address.map_err(|problem: String| SettingError::of("database-url", &problem))
 }
 
-fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, SettingError> {
+/// Where metrics are scraped, if anywhere.
+async fn scrapes(
+    settings: &Settings,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Scrapes>, StartError> {
+    let Some(address) = settings.metrics_listen else {
+        return Ok(None);
+    };
+    let scrapes = Scrapes::listen(address, Arc::clone(metrics)).await;
+    scrapes
+        .map(Some)
+        .map_err(|error| StartError::Listen(address, error))
+}
+
+fn tls(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option<Arc<Tls>>, SettingError> {
     let (Some(cert), Some(key)) = (settings.tls_cert.clone(), settings.tls_key.clone()) else {
         return Ok(None);
     };
     let client_ca = settings.tls_client_ca.clone();
-    let tls = Tls::start(TlsFiles {
+    let files = TlsFiles {
         cert,
         key,
         client_ca,
-    });
+    };
+    let tls = Tls::start(files, metrics);
     tls.map(Some)
         .map_err(|problem| SettingError::of("tls", &problem))
 }
@@ -196,6 +239,7 @@ fn tls(settings: &Settings) -> Result<Option<Arc<Tls>>, SettingError> {
 fn authenticator(
     settings: &Settings,
     parts: &Parts,
+    metrics: &Arc<Metrics>,
 ) -> Result<Arc<dyn Authenticator>, SettingError> {
     let require_tenant = settings.require_tenant;
     match settings.auth {
@@ -215,7 +259,7 @@ fn authenticator(
                 tenant_claim: settings.jwt_tenant_claim.clone(),
                 require_tenant,
             };
-            let jwt = Jwt::start(jwt, Arc::clone(&parts.clock));
+            let jwt = Jwt::start(jwt, Arc::clone(&parts.clock), Arc::clone(metrics));
             Ok(jwt.map_err(|problem| SettingError::of("jwt-key", &problem))?)
         }
     }

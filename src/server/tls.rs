@@ -18,6 +18,8 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
+use crate::metrics::{Metrics, Reread};
+
 /// How often the files are looked at.
 const REREAD: Duration = Duration::from_secs(1);
 
@@ -46,16 +48,18 @@ struct Contents {
 /// Takes clients' handshakes.
 pub(super) struct Tls {
     files: TlsFiles,
+    metrics: Arc<Metrics>,
     current: RwLock<(Contents, Arc<ServerConfig>)>,
 }
 
 impl Tls {
     /// Reads the files, and again whenever they change, for as long as this is used.
-    pub(super) fn start(files: TlsFiles) -> Result<Arc<Self>, String> {
+    pub(super) fn start(files: TlsFiles, metrics: &Arc<Metrics>) -> Result<Arc<Self>, String> {
         let contents = Contents::read(&files)?;
         let config = contents.config(&files)?;
         let tls = Arc::new(Self {
             files,
+            metrics: Arc::clone(metrics),
             current: RwLock::new((contents, config)),
         });
         tokio::spawn(reread(Arc::downgrade(&tls)));
@@ -147,7 +151,10 @@ async fn reread(tls: Weak<Tls>) {
         if known || refused.as_ref() == Some(&contents) {
             continue;
         }
-        match contents.config(&tls.files) {
+        let config = contents.config(&tls.files);
+        let usable = config.is_ok();
+        tls.metrics.server.reread(Reread::Certificates, usable);
+        match config {
             Ok(config) => {
                 let mut current = tls.current.write().unwrap_or_else(PoisonError::into_inner);
                 *current = (contents, config);

@@ -101,14 +101,14 @@ pub async fn open(address: &Address, metrics: Arc<Metrics>) -> Result<Arc<dyn St
             let lock = lock.ok_or_else(|| {
                 OpenError::Locked(address.to_string(), "its lock was not taken".into())
             })?;
-            let (pools, extras) = connect_sqlite((**options).clone(), lock)
+            let (pools, extras) = connect_sqlite((**options).clone(), lock, &metrics)
                 .await
                 .map_err(connected)?;
             let store = SqlStore::<Sqlite>::new(pools, extras, metrics).await;
             Ok(Arc::new(store.map_err(usable)?))
         }
         Address::Postgres(options) => {
-            let (pools, extras) = connect_postgres((**options).clone())
+            let (pools, extras) = connect_postgres((**options).clone(), &metrics)
                 .await
                 .map_err(connected)?;
             let store = SqlStore::<Postgres>::new(pools, extras, metrics).await;

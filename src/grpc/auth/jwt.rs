@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     messenger::Caller,
+    metrics::{Metrics, Reread},
     model::{Clock, TenantId, Time, UserId},
 };
 
@@ -44,6 +45,7 @@ pub struct JwtSettings {
 pub struct Jwt {
     settings: JwtSettings,
     clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
     verified: RwLock<Arc<Verified>>,
 }
 
@@ -66,7 +68,11 @@ impl Verified {
 
 impl Jwt {
     /// Reads the key file, and again whenever it changes, for as long as this is used.
-    pub fn start(settings: JwtSettings, clock: Arc<dyn Clock>) -> Result<Arc<Self>, String> {
+    pub fn start(
+        settings: JwtSettings,
+        clock: Arc<dyn Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Arc<Self>, String> {
         let file = std::fs::read(&settings.key);
         let file = file.map_err(|error| format!("cannot read {}: {error}", settings.key.display()));
         let verified = Verified::by(file?)
@@ -74,6 +80,7 @@ impl Jwt {
         let jwt = Arc::new(Self {
             settings,
             clock,
+            metrics,
             verified: RwLock::new(Arc::new(verified)),
         });
         tokio::spawn(reread(Arc::downgrade(&jwt)));
@@ -254,7 +261,10 @@ async fn reread(jwt: Weak<Jwt>) {
         if file == jwt.verified().file || file == refused {
             continue;
         }
-        match Verified::by(file.clone()) {
+        let verified = Verified::by(file.clone());
+        let usable = verified.is_ok();
+        jwt.metrics.server.reread(Reread::JwtKey, usable);
+        match verified {
             Ok(verified) => {
                 let mut current = jwt.verified.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(verified);

@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use tokio::{sync::Notify, time::Instant};
@@ -20,6 +21,10 @@ const QUEUE_BYTES: usize = 1024 * 1024;
 pub(super) struct Live {
     /// Everything up to here has been handed out.
     pub(super) position: LogPosition,
+    /// The highest position that the log was seen to have.
+    seen: i64,
+    /// Since when it is known to have more.
+    behind_since: Option<Instant>,
     /// Whether the log is being read from there.
     pub(super) reading: bool,
     /// When the log was last looked at, and nothing was found after `position`.
@@ -31,6 +36,17 @@ pub(super) struct Live {
     everyone: HashMap<u64, Arc<Place>>,
     users: HashMap<UserId, HashMap<u64, Arc<Place>>>,
     next_key: u64,
+}
+
+/// How far a tail has come.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// Where the log was seen to end.
+    pub(super) head: i64,
+    /// How many events up to there have not been handed out.
+    pub(super) lag_events: i64,
+    /// For how long that has been so, or the log could not be looked at.
+    pub(super) lag: Duration,
 }
 
 /// A watcher's place in the live set.
@@ -65,6 +81,8 @@ impl Live {
     pub(super) fn at(position: LogPosition) -> Self {
         Self {
             position,
+            seen: position.number,
+            behind_since: None,
             reading: false,
             looked: Instant::now(),
             failing_since: None,
@@ -147,6 +165,28 @@ impl Live {
     pub(super) fn look(&mut self) {
         self.looked = Instant::now();
         self.failing_since = None;
+        if self.position.number >= self.seen {
+            self.seen = self.position.number;
+            self.behind_since = None;
+        }
+    }
+
+    /// Notes where the log ends.
+    pub(super) fn see(&mut self, head: LogPosition) {
+        self.seen = head.number;
+        if self.seen > self.position.number {
+            self.behind_since.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// How far the log has been handed out, and how far behind that is.
+    pub(super) fn progress(&self) -> Progress {
+        let since = self.behind_since.into_iter().chain(self.failing_since);
+        Progress {
+            head: self.seen,
+            lag_events: (self.seen - self.position.number).max(0),
+            lag: since.map(|since| since.elapsed()).max().unwrap_or_default(),
+        }
     }
 
     /// Notes that it could not be looked at.

@@ -19,9 +19,10 @@ use std::{
 use tokio::sync::mpsc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::{pages::Pages, tail::Tail, watcher::Watcher};
+use self::{live::Progress, pages::Pages, tail::Tail, watcher::Watcher};
 use super::{Error, writer::Moved};
 use crate::{
+    metrics::Metrics,
     model::{Clock, EventKinds, LogPosition, LogReader, LoggedEvent, TenantId, ThreadId},
     store::Store,
 };
@@ -88,6 +89,7 @@ struct Shared {
     pages: Pages,
     clock: Arc<dyn Clock>,
     settings: FeedSettings,
+    metrics: Arc<Metrics>,
     /// The tails of the tenants that somebody watches.
     tails: Mutex<HashMap<TenantId, Arc<Tail>>>,
     closing: CancellationToken,
@@ -100,6 +102,7 @@ impl Feed {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         settings: FeedSettings,
+        metrics: Arc<Metrics>,
         moved: mpsc::UnboundedReceiver<Moved>,
     ) -> Self {
         let shared = Arc::new(Shared {
@@ -107,9 +110,16 @@ impl Feed {
             store,
             clock,
             settings,
+            metrics,
             tails: Mutex::default(),
             closing: CancellationToken::new(),
             tasks: TaskTracker::new(),
+        });
+        let measured = Arc::downgrade(&shared);
+        shared.metrics.on_scrape(move || {
+            if let Some(shared) = measured.upgrade() {
+                shared.measure();
+            }
         });
         for task in [
             tokio::spawn(tell_others(Arc::clone(&shared), moved)),
@@ -182,6 +192,25 @@ impl Shared {
                 .for_each(|tail| tail.wake()),
             None => tails.values().for_each(|tail| tail.wake()),
         }
+    }
+
+    /// Notes how far the tails have come: the worst of all, since there may be any number.
+    fn measure(&self) {
+        let (mut tails, mut worst) = (0, Progress::default());
+        for tail in self.tails().values() {
+            let progress = tail.progress();
+            tails += 1;
+            worst = Progress {
+                head: worst.head.max(progress.head),
+                lag_events: worst.lag_events.max(progress.lag_events),
+                lag: worst.lag.max(progress.lag),
+            };
+        }
+        let metrics = &self.metrics.feed;
+        metrics.tails.set(tails);
+        metrics.head.set(worst.head);
+        metrics.lag_events.set(worst.lag_events);
+        metrics.lag_seconds.set(worst.lag.as_secs_f64());
     }
 
     /// How often the log is looked at without a wake-up.

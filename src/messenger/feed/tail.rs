@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Error, Shared, Watch,
-    live::{Live, Place},
+    live::{Live, Place, Progress},
 };
 use crate::messenger::writer::Written;
 use crate::model::{LogPage, LogPosition, LogReader, TenantId};
@@ -101,19 +101,29 @@ impl Tail {
                 live.position = written.through;
                 live.look();
             }
-            _ => self.wake(),
+            Some(written) => {
+                live.see(written.through);
+                self.wake();
+            }
+            None => self.wake(),
         }
     }
 
     /// Notes where the log was seen to end.
     pub(super) fn looked_at(&self, head: LogPosition) {
         let mut live = self.live();
+        live.see(head);
         if live.position == head {
             live.look();
         } else {
             // It has grown, or it is another history: reading it will tell.
             self.wake();
         }
+    }
+
+    /// How far it has come.
+    pub(super) fn progress(&self) -> Progress {
+        self.live().progress()
     }
 
     /// Notes that the log could not be looked at.
@@ -167,6 +177,7 @@ impl Tail {
                 return Err(Error::ResumeTokenExpired);
             };
             let at_the_end = rows.through == rows.head;
+            live.see(rows.head);
             live.hand_out(rows.events, rows.through);
             if at_the_end {
                 return Ok(());

@@ -2,13 +2,17 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, time::Instant};
+use tokio::{
+    sync::mpsc::{self, error::SendTimeoutError},
+    time::Instant,
+};
 
 use super::{
     Delivery, Error, Shared, Watch,
     live::Next,
     tail::{Membership, Tail},
 };
+use crate::metrics::Held;
 use crate::model::{LogPage, LogPosition, LogRows, LoggedEvent, TenantId};
 
 /// How long to wait before a failed read is tried anew.
@@ -78,11 +82,19 @@ impl Watcher {
     /// Takes a place in the live set, reads the log up to there, then takes what comes; and
     /// again, whenever more came than the place could hold.
     async fn watch(&mut self) -> Result<(), End> {
+        let shared = Arc::clone(&self.shared);
+        let metrics = &shared.metrics.feed;
+        let mut catching_up = Held::one_more(&metrics.catching_up);
         self.send(Delivery::Ready(self.position)).await?;
         loop {
             let membership = self.join().await?;
             self.catch_up(membership.joined_at).await?;
+            drop(catching_up);
+            let live = Held::one_more(&metrics.live);
             self.follow(&membership).await?;
+            drop(live);
+            metrics.overflowed.inc();
+            catching_up = Held::one_more(&metrics.catching_up);
         }
     }
 
@@ -220,8 +232,16 @@ impl Watcher {
 
     async fn send(&mut self, delivery: Delivery) -> Result<(), End> {
         let stall = self.shared.settings.stall_timeout;
-        let sent = self.deliver.send_timeout(Ok(delivery), stall).await;
-        sent.map_err(|_| End::Gone)?;
+        let is_event = matches!(delivery, Delivery::Event(_));
+        match self.deliver.send_timeout(Ok(delivery), stall).await {
+            Ok(()) if is_event => self.shared.metrics.feed.delivered.inc(),
+            Ok(()) => {}
+            Err(SendTimeoutError::Timeout(_)) => {
+                self.shared.metrics.feed.stalled.inc();
+                return Err(End::Gone);
+            }
+            Err(SendTimeoutError::Closed(_)) => return Err(End::Gone),
+        }
         self.sent = Instant::now();
         self.due = self.sent + self.shared.settings.heartbeat_interval;
         Ok(())

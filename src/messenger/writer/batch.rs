@@ -3,16 +3,15 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
-
-use tokio::time::Instant;
 
 use super::{
     Error, Moved, Shared, Written,
     queue::{Answer, Batch, Job, Work},
 };
 use crate::{
+    metrics::{Repeat, Step},
     model::{Command, Context, Needs, Outcome, Refusal, State, TenantId},
     store::{self, Transaction},
 };
@@ -22,9 +21,6 @@ const ROUND_COMMANDS: usize = 256;
 
 /// How many participants' rows a batch writes at most, before its last command.
 const BATCH_PARTICIPANTS: usize = 4_096;
-
-/// How long a database may take for one step before it counts as unreachable.
-const STEP_MAX: Duration = Duration::from_secs(10);
 
 /// How long the outcome of a commit may stay unknown before the callers are told so.
 const DOUBT_MAX: Duration = Duration::from_secs(10);
@@ -85,6 +81,7 @@ impl Shared {
                 }
             }
             Err(Failure::TurnTimedOut) => {
+                self.metrics.writer.repeat(Repeat::Turn);
                 for batch in round {
                     self.wait_anew(batch);
                 }
@@ -134,6 +131,9 @@ impl Shared {
     /// Finds the command that makes a batch fail, so that it fails alone.
     async fn carry_out_one_by_one(self: &Arc<Self>, round: Vec<Batch>, error: Error) {
         let alone = round.iter().flat_map(|batch| &batch.jobs).flatten().count() == 1;
+        if !alone {
+            self.metrics.writer.repeat(Repeat::Data);
+        }
         for batch in round {
             if alone {
                 self.fail(batch, &error);
@@ -180,6 +180,7 @@ impl Shared {
                 Attempt::Failed(Failure::TurnTimedOut) => store::Error::TurnTimedOut.into(),
                 Attempt::Failed(Failure::Poisoned(error) | Failure::Failed(error)) => error,
                 Attempt::Unknown(decided, error) => {
+                    self.metrics.writer.repeat(Repeat::Commit);
                     tracing::warn!(error = ?error, "the outcome of a commit is unknown");
                     unknown = Some(decided);
                     error
@@ -200,7 +201,7 @@ impl Shared {
     /// Tries a round once. Where an earlier try's outcome is unknown, its turn is awaited first
     /// (the lost transaction holds it until it has ended), and its events are looked for.
     async fn attempt(&self, round: &mut [Batch], unknown: Option<&[Decided]>) -> Attempt {
-        let mut transaction = match step(self.store.begin()).await {
+        let mut transaction = match self.step(Step::Begin, self.store.begin()).await {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed(Failure::of(error)),
         };
@@ -210,10 +211,12 @@ impl Shared {
                 transaction.roll_back().await;
                 Attempt::Done(decided)
             }
-            Ok(Some((decided, true))) => match step(transaction.commit()).await {
-                Ok(()) => Attempt::Done(decided),
-                Err(error) => Attempt::Unknown(decided, error.into()),
-            },
+            Ok(Some((decided, true))) => {
+                match self.step(Step::Commit, transaction.commit()).await {
+                    Ok(()) => Attempt::Done(decided),
+                    Err(error) => Attempt::Unknown(decided, error.into()),
+                }
+            }
             Ok(None) => {
                 transaction.roll_back().await;
                 Attempt::WasDone
@@ -238,8 +241,9 @@ impl Shared {
         let proof = proofs
             .find_map(|(batch, decided)| Some((&batch.tenant, decided.written.as_ref()?.through)));
         if let Some((tenant, event)) = proof {
-            take_turn(transaction, tenant).await?;
-            if step(transaction.holds_event(tenant, event)).await? {
+            self.take_turn(transaction, tenant).await?;
+            let found = self.step(Step::Load, transaction.holds_event(tenant, event));
+            if found.await? {
                 return Ok(None);
             }
         }
@@ -252,7 +256,7 @@ impl Shared {
                 decided.push(Decided::default());
                 continue;
             }
-            take_turn(transaction, &batch.tenant).await?;
+            self.take_turn(transaction, &batch.tenant).await?;
             // Not before: what has come meanwhile goes along.
             self.queues.fill(batch);
             commands += batch.jobs.iter().flatten().count();
@@ -280,8 +284,10 @@ impl Shared {
                 needs.add(command);
             }
         }
-        let loaded = step(transaction.load(&batch.tenant, &needs)).await?;
-        let mut state = State::new(loaded);
+        self.metrics.writer.batch(jobs.len());
+        let loaded = self.step(Step::Load, transaction.load(&batch.tenant, &needs));
+        let mut state = State::new(loaded.await?);
+        let deciding = Instant::now();
         let context = Context {
             now: self.clock.now(),
             ids: &*self.ids,
@@ -298,15 +304,19 @@ impl Shared {
                     decide(&mut state, command, &context)?.map(Answer::Outcome)
                 }
                 Work::Expire(expiry) => {
-                    let more = step(transaction.expire(&batch.tenant, *expiry)).await?;
+                    let removing = transaction.expire(&batch.tenant, *expiry);
+                    let more = self.step(Step::Expire, removing).await?;
                     expired = true;
                     Ok(Answer::Expired { more })
                 }
             });
         }
         let changes = state.changes();
+        let decided = deciding.elapsed();
+        self.metrics.writer.step(Step::Decide, decided);
         if !changes.is_empty() {
-            step(transaction.save(&batch.tenant, &changes)).await?;
+            self.step(Step::Save, transaction.save(&batch.tenant, &changes))
+                .await?;
         }
         let written = changes.events.last().map(|last| Written {
             after: state.head(),
@@ -319,6 +329,17 @@ impl Shared {
         });
         let wrote = expired || !changes.is_empty();
         Ok((Decided { answers, written }, wrote))
+    }
+
+    async fn take_turn(
+        &self,
+        transaction: &mut dyn Transaction,
+        tenant: &TenantId,
+    ) -> Result<(), Failure> {
+        match self.step(Step::Turn, transaction.take_turn(tenant)).await {
+            Err(store::Error::TurnTimedOut) => Err(Failure::TurnTimedOut),
+            other => other.map_err(Failure::of),
+        }
     }
 }
 
@@ -352,18 +373,4 @@ impl From<store::Error> for Failure {
     fn from(error: store::Error) -> Self {
         Self::of(error)
     }
-}
-
-async fn take_turn(transaction: &mut dyn Transaction, tenant: &TenantId) -> Result<(), Failure> {
-    match step(transaction.take_turn(tenant)).await {
-        Err(store::Error::TurnTimedOut) => Err(Failure::TurnTimedOut),
-        other => other.map_err(Failure::of),
-    }
-}
-
-/// One step of a transaction: a database that does not answer at all is not waited for.
-async fn step<T>(step: impl Future<Output = store::Result<T>>) -> store::Result<T> {
-    tokio::time::timeout(STEP_MAX, step)
-        .await
-        .unwrap_or_else(|elapsed| Err(store::Error::Unavailable(elapsed.into())))
 }

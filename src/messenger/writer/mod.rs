@@ -11,6 +11,7 @@
 
 mod batch;
 mod queue;
+mod steps;
 
 use std::{collections::HashSet, io, sync::Arc, thread};
 
@@ -47,6 +48,7 @@ struct Shared {
     ids: Arc<dyn Ids>,
     policy: Policy,
     queues: Queues,
+    metrics: Arc<Metrics>,
     /// Where it is told which tenants' logs have grown.
     moved: mpsc::UnboundedSender<Moved>,
 }
@@ -87,7 +89,8 @@ impl Writer {
             clock,
             ids,
             policy,
-            queues: Queues::new(limits, tenants_at_once, metrics),
+            queues: Queues::new(limits, tenants_at_once, Arc::clone(&metrics)),
+            metrics,
             moved,
         });
         let runtime = runtime::Builder::new_current_thread()

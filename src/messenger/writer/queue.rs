@@ -112,6 +112,8 @@ pub(super) struct Queues {
 
 #[derive(Default)]
 struct Waiting {
+    /// The text that the jobs bring.
+    bytes: usize,
     tenants: HashMap<TenantId, TenantQueue>,
     /// Tenants that have something to be written and that nobody has claimed, longest waiting first.
     ready: VecDeque<TenantId>,
@@ -159,10 +161,13 @@ impl Queues {
             return self.refuse(Limit::UserQueue);
         }
         *queue.users.entry(job.user.clone()).or_default() += 1;
+        let bytes = job.text_bytes();
         queue.jobs.push_back(job);
         let first = queue.jobs.len() == 1;
         let newly_ready = first && queue.claims == 0;
         waiting.jobs += 1;
+        waiting.bytes += bytes;
+        self.measure(&waiting);
         if newly_ready {
             waiting.ready.push_back(tenant.clone());
         }
@@ -171,6 +176,11 @@ impl Queues {
             self.changed.notify_one();
         }
         Ok(())
+    }
+
+    fn measure(&self, waiting: &Waiting) {
+        let metrics = &self.metrics.writer;
+        metrics.queued(waiting.jobs, waiting.bytes);
     }
 
     fn refuse(&self, limit: Limit) -> Result<(), Error> {
@@ -204,7 +214,15 @@ impl Queues {
     /// Fills a batch with what has queued for its tenant.
     pub(super) fn fill(&self, batch: &mut Batch) {
         if batch.jobs.is_none() {
-            batch.jobs = Some(self.lock().take(&batch.tenant));
+            let mut waiting = self.lock();
+            let jobs = waiting.take(&batch.tenant);
+            self.measure(&waiting);
+            drop(waiting);
+            let now = Instant::now();
+            for job in &jobs {
+                self.metrics.writer.waited(now - job.since);
+            }
+            batch.jobs = Some(jobs);
         }
     }
 
@@ -212,6 +230,8 @@ impl Queues {
     pub(super) fn done(&self, tenant: &TenantId, had_taken: bool, left_over: Vec<Job>) {
         let mut waiting = self.lock();
         waiting.jobs += left_over.len();
+        waiting.bytes += left_over.iter().map(Job::text_bytes).sum::<usize>();
+        self.measure(&waiting);
         let Some(queue) = waiting.tenants.get_mut(tenant) else {
             return;
         };
@@ -281,21 +301,24 @@ impl Waiting {
             return Vec::new();
         };
         queue.taken += 1;
-        let (jobs, taken) = queue.take();
-        self.jobs -= taken;
-        jobs
+        let taken = queue.take();
+        self.jobs -= taken.count;
+        self.bytes -= taken.bytes;
+        taken.jobs
     }
 }
 
 impl TenantQueue {
-    /// Takes a batch, without what nobody waits for; says how many jobs left the queue.
-    fn take(&mut self) -> (Vec<Job>, usize) {
-        let (mut jobs, mut taken, mut bytes) = (Vec::new(), 0, 0);
-        while jobs.len() < BATCH_COMMANDS && bytes < BATCH_TEXT_BYTES {
+    /// Takes a batch, without what nobody waits for.
+    fn take(&mut self) -> Taken {
+        let mut taken = Taken::default();
+        let mut wanted_bytes = 0;
+        while taken.jobs.len() < BATCH_COMMANDS && wanted_bytes < BATCH_TEXT_BYTES {
             let Some(job) = self.jobs.pop_front() else {
                 break;
             };
-            taken += 1;
+            taken.count += 1;
+            taken.bytes += job.text_bytes();
             if let Some(count) = self.users.get_mut(&job.user) {
                 *count -= 1;
                 if *count == 0 {
@@ -303,10 +326,21 @@ impl TenantQueue {
                 }
             }
             if !job.is_abandoned() {
-                bytes += job.text_bytes();
-                jobs.push(job);
+                wanted_bytes += job.text_bytes();
+                taken.jobs.push(job);
             }
         }
-        (jobs, taken)
+        taken
     }
+}
+
+/// What has left a queue.
+#[derive(Default)]
+struct Taken {
+    /// Those whose callers still wait.
+    jobs: Vec<Job>,
+    /// How many there were.
+    count: usize,
+    /// The text that they brought.
+    bytes: usize,
 }

@@ -67,6 +67,9 @@ pub(crate) trait Backend: Database + Sized {
         writers: &sqlx::Pool<Self>,
     ) -> impl Future<Output = ()> + Send;
 
+    /// How large the file is that holds what is not in the database's own file yet, in bytes.
+    fn log_bytes(extras: &Self::Extras) -> u64;
+
     /// What the operator should know of how the database is set up.
     fn concern(extras: &Self::Extras) -> Option<String>;
 

@@ -1,11 +1,15 @@
 //! Connections that are kept between reads.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
 
 use sqlx::{Pool, pool::PoolConnection};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 use super::Backend;
+use crate::metrics::{self, Metrics};
 
 /// After so many uses a connection goes back to the pool, which replaces what has become old.
 const USES: u32 = 1_000;
@@ -14,6 +18,8 @@ const USES: u32 = 1_000;
 /// comes back whether it lives, which is one more round trip for every read.
 pub(crate) struct Kept<DB: Backend> {
     pool: Pool<DB>,
+    purpose: metrics::Pool,
+    metrics: Arc<Metrics>,
     idle: Mutex<Vec<(PoolConnection<DB>, u32)>>,
     permits: Semaphore,
 }
@@ -27,10 +33,12 @@ pub(crate) struct InUse<'a, DB: Backend> {
 }
 
 impl<DB: Backend> Kept<DB> {
-    pub(super) fn new(pool: Pool<DB>) -> Self {
+    pub(super) fn new(pool: Pool<DB>, purpose: metrics::Pool, metrics: &Arc<Metrics>) -> Self {
         let connections = pool.options().get_max_connections();
         Self {
             pool,
+            purpose,
+            metrics: Arc::clone(metrics),
             idle: Mutex::default(),
             permits: Semaphore::new(connections as usize),
         }
@@ -43,11 +51,10 @@ impl<DB: Backend> Kept<DB> {
 
     /// Waits for a connection.
     pub(super) async fn acquire(&self) -> sqlx::Result<InUse<'_, DB>> {
-        let waiting = self.permits.acquire();
-        let permit = tokio::time::timeout(self.pool.options().get_acquire_timeout(), waiting)
-            .await
-            .map_err(|_| sqlx::Error::PoolTimedOut)?
-            .map_err(|_| sqlx::Error::PoolClosed)?;
+        let permit = match self.permits.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => self.wait().await?,
+        };
         let idle = self.lock().pop();
         let (connection, uses) = match idle {
             Some(idle) => idle,
@@ -59,6 +66,24 @@ impl<DB: Backend> Kept<DB> {
             kept: self,
             _permit: permit,
         })
+    }
+
+    async fn wait(&self) -> sqlx::Result<SemaphorePermit<'_>> {
+        let since = Instant::now();
+        let waiting = self.permits.acquire();
+        let waited = tokio::time::timeout(self.pool.options().get_acquire_timeout(), waiting).await;
+        self.metrics.database.waited(self.purpose, since.elapsed());
+        let permit = waited.map_err(|_| sqlx::Error::PoolTimedOut)?;
+        permit.map_err(|_: AcquireError| sqlx::Error::PoolClosed)
+    }
+
+    /// Notes how the connections are used.
+    pub(super) fn measure(&self) {
+        let free = u32::try_from(self.permits.available_permits()).unwrap_or(u32::MAX);
+        let open = self.pool.size();
+        let in_use = self.size().saturating_sub(free).min(open);
+        let database = &self.metrics.database;
+        database.pool(self.purpose, in_use, open - in_use, self.size());
     }
 
     /// Closes all connections.

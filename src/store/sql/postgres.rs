@@ -18,6 +18,7 @@ use super::{
     shared::Pools,
 };
 use crate::{
+    metrics::{self, Metrics},
     model::TenantId,
     store::{Error, Writing},
 };
@@ -74,17 +75,21 @@ pub(crate) struct Extras {
 }
 
 /// Connects to a database whose tables are up to date.
-pub(crate) async fn connect(options: PgConnectOptions) -> sqlx::Result<(Pools<Postgres>, Extras)> {
+pub(crate) async fn connect(
+    options: PgConnectOptions,
+    metrics: &Arc<Metrics>,
+) -> sqlx::Result<(Pools<Postgres>, Extras)> {
     let readers = pool(READERS).connect_with(options.clone()).await?;
     let (fsync, distributed): (String, bool) = sqlx::query_as(
         "SELECT current_setting('fsync'), to_regclass('pg_dist_partition') IS NOT NULL",
     )
     .fetch_one(&readers)
     .await?;
+    let feed = pool(FEED_READERS).connect_lazy_with(options.clone());
     let pools = Pools {
         writers: pool(WRITERS).connect_lazy_with(options.clone()),
-        readers: Kept::new(readers),
-        feed: Kept::new(pool(FEED_READERS).connect_lazy_with(options.clone())),
+        readers: Kept::new(readers, metrics::Pool::Readers, metrics),
+        feed: Kept::new(feed, metrics::Pool::Feed, metrics),
     };
     let extras = Extras {
         options,
@@ -224,6 +229,10 @@ impl Backend for Postgres {
     }
 
     async fn committed(_: &Extras, _: &Pool<Postgres>) {}
+
+    fn log_bytes(_: &Extras) -> u64 {
+        0
+    }
 
     fn concern(extras: &Extras) -> Option<String> {
         let fsync = &extras.fsync;

@@ -3,7 +3,7 @@
 use std::{
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sqlx::{
@@ -23,6 +23,7 @@ use super::{
     shared::Pools,
 };
 use crate::{
+    metrics::{self, Metrics},
     model::TenantId,
     store::{Error, Writing, lock::FileLock},
 };
@@ -40,6 +41,7 @@ const WAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// What an SQLite store needs besides its connections.
 pub(crate) struct Extras {
+    metrics: Arc<Metrics>,
     lock: Mutex<Option<FileLock>>,
     wal: PathBuf,
     /// Reads hold it shared; a checkpoint waits for them, and holds new ones off.
@@ -50,6 +52,7 @@ pub(crate) struct Extras {
 pub(crate) async fn connect(
     options: SqliteConnectOptions,
     lock: FileLock,
+    metrics: &Arc<Metrics>,
 ) -> sqlx::Result<(Pools<Sqlite>, Extras)> {
     let mut wal = options.get_filename().as_os_str().to_owned();
     wal.push("-wal");
@@ -58,10 +61,19 @@ pub(crate) async fn connect(
     let options = options.read_only(true);
     let pools = Pools {
         writers,
-        readers: Kept::new(pool(READERS).connect_with(options.clone()).await?),
-        feed: Kept::new(pool(1).connect_with(options).await?),
+        readers: Kept::new(
+            pool(READERS).connect_with(options.clone()).await?,
+            metrics::Pool::Readers,
+            metrics,
+        ),
+        feed: Kept::new(
+            pool(1).connect_with(options).await?,
+            metrics::Pool::Feed,
+            metrics,
+        ),
     };
     let extras = Extras {
+        metrics: Arc::clone(metrics),
         lock: Mutex::new(Some(lock)),
         wal: wal.into(),
         reads: RwLock::new(()),
@@ -172,15 +184,21 @@ impl Backend for Sqlite {
     }
 
     async fn committed(extras: &Extras, writers: &Pool<Sqlite>) {
-        let grown = std::fs::metadata(&extras.wal).is_ok_and(|file| file.len() > WAL_BYTES_MAX);
-        if !grown {
+        if Self::log_bytes(extras) <= WAL_BYTES_MAX {
             return;
         }
+        let since = Instant::now();
         let _no_reads = extras.reads.write().await;
         let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writers);
         if let Err(error) = checkpoint.await {
             tracing::warn!(%error, "the write-ahead log could not be taken in");
         }
+        let took = since.elapsed().as_secs_f64();
+        extras.metrics.database.checkpoint_seconds.observe(took);
+    }
+
+    fn log_bytes(extras: &Extras) -> u64 {
+        std::fs::metadata(&extras.wal).map_or(0, |file| file.len())
     }
 
     fn concern(_: &Extras) -> Option<String> {

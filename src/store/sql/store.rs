@@ -48,9 +48,16 @@ impl<DB: Backend> SqlStore<DB> {
                 .await
                 .map_err(DB::classify)?
         };
+        let shared = Arc::new(shared);
+        let measured = Arc::downgrade(&shared);
+        shared.metrics.on_scrape(move || {
+            if let Some(shared) = measured.upgrade() {
+                shared.measure();
+            }
+        });
         Ok(Self {
             secret: secret_bytes(secret.as_deref().unwrap_or_default())?,
-            shared: Arc::new(shared),
+            shared,
         })
     }
 
@@ -116,7 +123,7 @@ where
         let writers = &self.shared.pools.writers;
         let mut stale = 0;
         loop {
-            let connection = writers.acquire().await.map_err(DB::classify)?;
+            let connection = self.shared.writer().await?;
             let begun = SqlxTransaction::begin(connection, Some(DB::BEGIN.into_sql_str())).await;
             match begun.map_err(DB::classify) {
                 // After an outage all idle connections are broken, each once.
