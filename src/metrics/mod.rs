@@ -48,7 +48,7 @@ pub struct Metrics {
     /// Limits that callers have come up against.
     pub limits: LimitMetrics,
     /// Connections of callers, and files that are reread.
-    pub server: ServerMetrics,
+    pub process: ServerMetrics,
     registry: Registry,
     on_scrape: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
@@ -64,7 +64,7 @@ impl Metrics {
             feed: FeedMetrics::new(&families),
             database: DatabaseMetrics::new(&families),
             limits: LimitMetrics::new(&families),
-            server: ServerMetrics::new(&families),
+            process: ServerMetrics::new(&families),
             registry,
             on_scrape: Mutex::default(),
         })

@@ -89,8 +89,8 @@ impl Connections {
             tracing::debug!(%error, "a connection has gone before it was served");
             return;
         }
-        self.metrics.server.accepted.inc();
-        let open = Held::one_more(&self.metrics.server.connections);
+        self.metrics.process.accepted.inc();
+        let open = Held::one_more(&self.metrics.process.connections);
         let watcher = self.open.watcher();
         let (tls, closing) = (self.tls.clone(), self.closing.clone());
         let metrics = Arc::clone(&self.metrics);
@@ -102,7 +102,7 @@ impl Connections {
             match closing.run_until_cancelled(tls.accept(stream)).await {
                 Some(Ok(stream)) => talk(stream, service, watcher).await,
                 Some(Err(error)) => {
-                    metrics.server.handshakes_failed.inc();
+                    metrics.process.handshakes_failed.inc();
                     tracing::debug!(%error, "a TLS handshake failed");
                 }
                 None => {}

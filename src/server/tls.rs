@@ -153,7 +153,7 @@ async fn reread(tls: Weak<Tls>) {
         }
         let config = contents.config(&tls.files);
         let usable = config.is_ok();
-        tls.metrics.server.reread(Reread::Certificates, usable);
+        tls.metrics.process.reread(Reread::Certificates, usable);
         match config {
             Ok(config) => {
                 let mut current = tls.current.write().unwrap_or_else(PoisonError::into_inner);

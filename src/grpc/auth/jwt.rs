@@ -263,7 +263,7 @@ async fn reread(jwt: Weak<Jwt>) {
         }
         let verified = Verified::by(file.clone());
         let usable = verified.is_ok();
-        jwt.metrics.server.reread(Reread::JwtKey, usable);
+        jwt.metrics.process.reread(Reread::JwtKey, usable);
         match verified {
             Ok(verified) => {
                 let mut current = jwt.verified.write().unwrap_or_else(PoisonError::into_inner);
