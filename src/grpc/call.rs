@@ -5,15 +5,18 @@
 
 use std::{
     convert::Infallible,
+    future::poll_fn,
     panic::AssertUnwindSafe,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, Request, Response};
+use http_body::Body as _;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tower::Service;
@@ -31,6 +34,12 @@ use crate::{
 /// How large a call's metadata gets at most, as HTTP/2 counts it: 32 bytes an entry besides its
 /// name and value (RFC 9113, section 6.5.2).
 const METADATA_BYTES_MAX: usize = 16 * 1024;
+
+/// How much is read of a request that is turned away, in bytes.
+const UNREAD_BYTES_MAX: usize = 64 * 1024;
+
+/// How long such a request may take to come.
+const UNREAD_MAX: Duration = Duration::from_secs(1);
 
 /// The services that anybody may call: health and reflection.
 const PUBLIC_PREFIX: &str = "/grpc.";
@@ -111,7 +120,12 @@ where
         Box::pin(async move {
             let result = match admitted {
                 Ok(()) => guarded(inner.call(request), deadline).await,
-                Err(failure) => Err(failure),
+                Err(failure) => {
+                    let unread = read_away(request.into_body());
+                    // Whoever takes their time with it is not waited for.
+                    let _ = tokio::time::timeout(UNREAD_MAX, unread).await;
+                    Err(failure)
+                }
             };
             let response = result.and_then(|response| match in_our_words(response.headers()) {
                 Some(failure) => {
@@ -141,6 +155,21 @@ async fn guarded(
     match outcome {
         Ok(Ok(response)) => Ok(response),
         Err(_) => Err(Failure::Panicked),
+    }
+}
+
+/// Takes in what was sent with a call that is turned away.
+///
+/// Answered before, its stream would be reset. Where many are, HTTP/2 ends the connection
+/// (<https://www.rfc-editor.org/rfc/rfc9113#name-enhance_your_calm>), and with it the calls of
+/// everybody else whom a gateway has put on it.
+async fn read_away(body: Body) {
+    let mut body = pin!(body);
+    let mut read = 0;
+    while read <= UNREAD_BYTES_MAX
+        && let Some(Ok(frame)) = poll_fn(|context| body.as_mut().poll_frame(context)).await
+    {
+        read += frame.data_ref().map_or(0, Bytes::len);
     }
 }
 

@@ -1,8 +1,10 @@
 //! Errors as such: the order of the checks, and those that are about the call itself.
 
+use futures_util::{StreamExt, stream};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message as _;
 
-use crate::support::prelude::*;
+use crate::support::{RawClient, prelude::*};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -215,6 +217,32 @@ async fn fields_of_a_later_version_are_ignored(
     )
     .await;
     assert_eq!(answer.status.code(), Code::Ok, "{:?}", answer.status);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_many_calls_are_turned_away_the_others_on_their_connection_go_on() {
+    let server = TestServer::start(Database::Sqlite).await;
+    let gateway = &RawClient::connect(&server).await;
+    let summary = "letterbox.v1.MessagingService/GetInboxSummary";
+    let refused = stream::iter(0..3_000)
+        .map(async |_| {
+            gateway
+                .call(summary, HeaderMap::new(), b"")
+                .await
+                .status
+                .code()
+        })
+        .buffer_unordered(64);
+    let refused: Vec<Code> = refused.collect().await;
+    assert!(refused.iter().all(|code| *code == Code::Unauthenticated));
+    let ana = HeaderMap::from_iter([(
+        HeaderName::from_static("x-user-id"),
+        HeaderValue::from_static("ana"),
+    )]);
+    assert_eq!(
+        gateway.call(summary, ana, b"").await.status.code(),
+        Code::Ok
+    );
 }
 
 #[rstest]

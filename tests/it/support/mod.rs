@@ -14,7 +14,7 @@ use std::{future::Future, time::Duration};
 pub(crate) use client::{Client, Sent};
 pub(crate) use clock::ManualClock;
 pub(crate) use database::Database;
-pub(crate) use raw::raw_call;
+pub(crate) use raw::{RawClient, raw_call};
 pub(crate) use refusal::{Refusal, assert_invalid, assert_refused};
 pub(crate) use server::{QUICK, TestServer};
 pub(crate) use text::{MessageText, ViewText, request_id, subjects, unused_id};

@@ -9,8 +9,10 @@ use std::{
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, Request};
 use http_body::{Body, Frame};
+use hyper::client::conn::http2::{SendRequest, handshake};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 use super::{TestServer, soon};
@@ -30,42 +32,91 @@ pub(crate) async fn raw_call(
     headers: &[(&'static str, &str)],
     message: &[u8],
 ) -> RawAnswer {
-    soon("an answer", call(server, rpc, headers, message)).await
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        map.append(*name, value.parse().expect("a header's value"));
+    }
+    let path = format!("letterbox.v1.MessagingService/{rpc}");
+    let client = RawClient::connect(server).await;
+    client.call(&path, map, message).await
 }
 
-async fn call(
-    server: &TestServer,
-    rpc: &str,
-    headers: &[(&'static str, &str)],
-    message: &[u8],
-) -> RawAnswer {
-    let authority = server.authority();
-    let stream = TcpStream::connect(&authority)
-        .await
-        .expect("the server listens");
-    let (mut sender, connection) =
-        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+/// A connection that takes any bytes for a message, and any headers.
+pub(crate) struct RawClient {
+    authority: String,
+    sender: SendRequest<OneMessage>,
+    _connection: AbortOnDropHandle<()>,
+}
+
+impl RawClient {
+    /// Connects to a server.
+    pub(crate) async fn connect(server: &TestServer) -> Self {
+        let authority = server.authority();
+        let stream = TcpStream::connect(&authority)
+            .await
+            .expect("the server listens");
+        let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
             .expect("the server speaks HTTP/2");
-    let connection = tokio::spawn(connection);
-
-    let url = format!("http://{authority}/letterbox.v1.MessagingService/{rpc}");
-    let mut request = Request::post(url)
-        .header("content-type", "application/grpc")
-        .header("te", "trailers");
-    for (name, value) in headers {
-        request = request.header(*name, *value);
+        let connection = tokio::spawn(async {
+            // Calls that it ends say so themselves.
+            let _ = connection.await;
+        });
+        Self {
+            authority,
+            sender,
+            _connection: AbortOnDropHandle::new(connection),
+        }
     }
-    let request = request.body(OneMessage::new(message)).expect("a request");
-    let answer = sender.send_request(request).await.expect("an answer");
-    let (head, body) = answer.into_parts();
-    let (body, trailers) = collect(body).await;
-    connection.abort();
 
-    let status = Status::from_header_map(&trailers)
-        .or_else(|| Status::from_header_map(&head.headers))
-        .expect("an answer ends with a status");
-    RawAnswer { body, status }
+    /// Calls `/{path}` with one message of these bytes.
+    pub(crate) async fn call(&self, path: &str, headers: HeaderMap, message: &[u8]) -> RawAnswer {
+        soon("an answer", self.answer(path, headers, message)).await
+    }
+
+    /// How a call ends; a stream, how it begins.
+    pub(crate) async fn outcome(&self, path: &str, headers: HeaderMap, message: &[u8]) -> Status {
+        soon("an answer", async {
+            let (head, body) = self.send(path, headers, message).await.into_parts();
+            if let Some(status) = Status::from_header_map(&head.headers) {
+                return status;
+            }
+            let mut body = std::pin::pin!(body);
+            let first = poll_fn(|context| body.as_mut().poll_frame(context)).await;
+            let first = first.expect("an answer").expect("the connection holds");
+            let trailers = first.into_trailers();
+            let status = trailers
+                .ok()
+                .and_then(|trailers| Status::from_header_map(&trailers));
+            status.unwrap_or_else(|| Status::ok(""))
+        })
+        .await
+    }
+
+    async fn answer(&self, path: &str, headers: HeaderMap, message: &[u8]) -> RawAnswer {
+        let (head, body) = self.send(path, headers, message).await.into_parts();
+        let (body, trailers) = collect(body).await;
+        let status = Status::from_header_map(&trailers)
+            .or_else(|| Status::from_header_map(&head.headers))
+            .expect("an answer ends with a status");
+        RawAnswer { body, status }
+    }
+
+    async fn send(
+        &self,
+        path: &str,
+        headers: HeaderMap,
+        message: &[u8],
+    ) -> http::Response<hyper::body::Incoming> {
+        let mut request = Request::post(format!("http://{}/{path}", self.authority))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(OneMessage::new(message))
+            .expect("a request");
+        request.headers_mut().extend(headers);
+        let answer = self.sender.clone().send_request(request).await;
+        answer.expect("an answer")
+    }
 }
 
 /// A request's body: one message, not compressed.
