@@ -16,7 +16,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).include_source_info(true);
-    compiler.open_files(["letterbox/v1/messaging_service.proto"])?;
+    compiler.open_files([
+        "letterbox/v1/messaging_service.proto",
+        "letterbox/admin/v1/admin.proto",
+    ])?;
 
     // The encoded form keeps what a decoded set would drop: comments and custom options.
     fs::write(

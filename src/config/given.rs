@@ -31,6 +31,8 @@ const NAMES: &[&str] = &[
     "require-tenant",
     "known-users-only",
     "show-started-threads",
+    "hide-email-addresses",
+    "operator-tenant",
     "heartbeat-interval",
     "watch-stall-timeout",
     "event-retention",

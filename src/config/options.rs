@@ -125,7 +125,7 @@ pub(super) struct Options {
         default_missing_value = "true"
     )]
     require_tenant: Option<String>,
-    /// Refuse to write to users who have never made a call
+    /// Refuse to write to users who have never made a call and whom no admin has added
     #[arg(
         long,
         env = "LETTERBOX_KNOWN_USERS_ONLY",
@@ -147,6 +147,26 @@ pub(super) struct Options {
         default_missing_value = "true"
     )]
     show_started_threads: Option<String>,
+    /// Leave e-mail addresses out of what other participants see
+    #[arg(
+        long,
+        env = "LETTERBOX_HIDE_EMAIL_ADDRESSES",
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    hide_email_addresses: Option<String>,
+    /// The tenant whose admins see how much every tenant holds; that of no application [default:
+    /// none: admins see their own tenant alone]
+    #[arg(
+        long,
+        env = "LETTERBOX_OPERATOR_TENANT",
+        global = true,
+        value_name = "TENANT"
+    )]
+    operator_tenant: Option<String>,
     /// A watcher hears at least this often [default: 30s]
     #[arg(
         long,

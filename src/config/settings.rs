@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{SettingError, given::Given};
-use crate::store::Address;
+use crate::{model::TenantId, store::Address};
 
 /// The longest time that a setting can be; what is longer is a mistake.
 const TIME_MAX: Duration = Duration::from_hours(100 * 366 * 24);
@@ -40,10 +40,14 @@ pub struct Settings {
     pub trust_network: bool,
     /// A call that names no tenant is refused.
     pub require_tenant: bool,
-    /// Only users who have made a call can be written to.
+    /// Only users can be written to who have made a call, or whom an admin has added.
     pub known_users_only: bool,
     /// A thread lies in its starter's inbox at once.
     pub show_started_threads: bool,
+    /// Nobody sees another participant's e-mail address.
+    pub hide_email_addresses: bool,
+    /// The tenant whose admins see how much every tenant holds; none: nobody does.
+    pub operator_tenant: Option<TenantId>,
     /// A watcher hears at least this often.
     pub heartbeat_interval: Duration,
     /// A watcher who takes nothing for this long is cut off.
@@ -101,6 +105,8 @@ impl Default for Settings {
             require_tenant: false,
             known_users_only: false,
             show_started_threads: false,
+            hide_email_addresses: false,
+            operator_tenant: None,
             heartbeat_interval: Duration::from_secs(30),
             watch_stall_timeout: Duration::from_mins(5),
             event_retention: Duration::from_hours(7 * 24),
@@ -147,6 +153,12 @@ impl Settings {
             &mut settings.show_started_threads,
             switch,
         )?;
+        given.read(
+            "hide-email-addresses",
+            &mut settings.hide_email_addresses,
+            switch,
+        )?;
+        given.read("operator-tenant", &mut settings.operator_tenant, tenant)?;
         given.read(
             "heartbeat-interval",
             &mut settings.heartbeat_interval,
@@ -242,6 +254,13 @@ fn switch(text: &str) -> Result<bool, String> {
         "false" | "off" | "no" | "0" => Ok(false),
         _ => Err(format!("`{text}` is neither true nor false")),
     }
+}
+
+fn tenant(text: &str) -> Result<Option<TenantId>, String> {
+    let tenant = TenantId::parse(text).map(Some);
+    tenant.ok_or_else(|| {
+        format!("`{text}` is no tenant: 1 to 63 of a-z, 0-9 and `-`, beginning with a letter")
+    })
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -4,8 +4,11 @@
 //! A handler reads as: parse the request, call the use case, build the response. Protobuf's types
 //! stay here, and [`status`] is the only file that names a status code.
 
+mod admin;
 mod auth;
 mod call;
+mod check;
+mod handler;
 mod observed;
 mod pages;
 mod request;
@@ -16,13 +19,15 @@ mod token;
 mod watch;
 
 pub use self::{
+    admin::Administration,
     auth::{Authenticator, Jwt, JwtSettings, TrustedHeader},
     call::CallService,
     service::Messaging,
     token::TokenKey,
 };
 
-/// What the protos of `letterbox.v1` compile to.
+/// What the protos of `letterbox.v1` compile to; in [`admin`](pb::admin), those of
+/// `letterbox.admin.v1`.
 #[expect(
     clippy::pedantic,
     clippy::doc_lazy_continuation,
@@ -30,6 +35,11 @@ pub use self::{
 )]
 pub mod pb {
     tonic::include_proto!("letterbox.v1");
+
+    /// Administration.
+    pub mod admin {
+        tonic::include_proto!("letterbox.admin.v1");
+    }
 }
 
 /// The protos' descriptors, for reflection.

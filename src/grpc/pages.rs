@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     messenger::Caller,
-    model::{Direction, Folder, InboxRows, MessageOrder, ThreadPage, ThreadRows},
+    model::{Direction, Folder, InboxRows, MessageOrder, MessageView, ThreadPage, ThreadRows},
 };
 
 impl Messaging {
@@ -19,6 +19,7 @@ impl Messaging {
     ) -> Result<pb::ListInboxResponse, Failure> {
         let page = request::inbox(&self.tokens, caller, request)?;
         let mut rows = self.messenger.inbox(caller, page).await?;
+        let viewer = self.viewer(caller);
         let total_size = rows.mailbox.of(page.folder);
         if page.direction == Direction::Backward {
             rows.threads.reverse();
@@ -33,7 +34,7 @@ impl Messaging {
             threads: rows
                 .threads
                 .into_iter()
-                .map(|(_, view)| view.into())
+                .map(|(_, view)| viewer.view(view))
                 .collect(),
             total_size,
             resume_token: self.tokens.resume_token(&caller.tenant, rows.head),
@@ -50,7 +51,7 @@ impl Messaging {
             unread_thread_count: summary.mailbox.of(Folder::Unread),
             deleted_thread_count: summary.mailbox.of(Folder::Deleted),
             unread_message_count: summary.mailbox.unread_messages,
-            user: Some(summary.user.into()),
+            user: Some(self.viewer(caller).user(summary.user)),
             resume_token: self.tokens.resume_token(&caller.tenant, summary.head),
         })
     }
@@ -62,6 +63,8 @@ impl Messaging {
     ) -> Result<pb::GetThreadResponse, Failure> {
         let read = request::thread(&self.tokens, caller, request)?;
         let mut rows = self.messenger.thread(caller, &read).await?;
+        let viewer = self.viewer(caller);
+        let messages = |rows: Vec<MessageView>| rows.into_iter().map(|row| viewer.message(row));
         let page = &read.page;
         if page.direction == Direction::Backward {
             rows.messages.reverse();
@@ -77,8 +80,8 @@ impl Messaging {
         Ok(pb::GetThreadResponse {
             next_page_token,
             previous_page_token,
-            view: Some(rows.view.into()),
-            messages: rows.messages.into_iter().map(Into::into).collect(),
+            messages: messages(rows.messages).collect(),
+            view: Some(viewer.view(rows.view)),
             resume_token: self.tokens.resume_token(&caller.tenant, rows.head),
         })
     }

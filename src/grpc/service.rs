@@ -5,17 +5,19 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::{
-    auth::{BadCredentials, Identity, TurnedAway},
+    auth::Identity,
     call::CallDeadline,
+    handler,
     pb::{self, messaging_service_server::MessagingService},
     request,
-    status::{Failure, status},
+    response::Viewer,
+    status::Failure,
     token::TokenKey,
     watch::{Responses, WatchStream, watch_stream},
 };
 use crate::{
-    messenger::Messenger,
-    model::{Ids, MessageView, ThreadView},
+    messenger::{Caller, Messenger},
+    model::{Ids, LogReader, MessageView, ThreadView},
 };
 
 /// `letterbox.v1.MessagingService`, over a [`Messenger`].
@@ -24,54 +26,56 @@ pub struct Messaging {
     pub(super) tokens: TokenKey,
     ids: Arc<dyn Ids>,
     heartbeat_interval: std::time::Duration,
+    hide_email_addresses: bool,
 }
 
 impl Messaging {
-    /// The service; `heartbeat_interval` is what it announces to watchers.
+    /// The service; `heartbeat_interval` is what it announces to watchers, and
+    /// `hide_email_addresses` whether participants see nobody's address but their own.
     pub fn new(
         messenger: Arc<Messenger>,
         tokens: TokenKey,
         ids: Arc<dyn Ids>,
         heartbeat_interval: std::time::Duration,
+        hide_email_addresses: bool,
     ) -> Self {
         Self {
             messenger,
             tokens,
             ids,
             heartbeat_interval,
+            hide_email_addresses,
         }
     }
 
-    /// The identity that the call's layer has put beside the request, whose profile is kept
-    /// current by it, and the request.
     async fn opened<T>(&self, request: Request<T>) -> Result<(Identity, T), Failure> {
-        let (_, extensions, message) = request.into_parts();
-        let identity = extensions.get::<Identity>().cloned().ok_or(UNSEEN)?;
-        if let Some(profile) = &identity.profile {
-            self.messenger.learn(&identity.caller, profile).await?;
+        handler::opened(&self.messenger, request).await
+    }
+
+    /// How much of others a caller sees in answers of their own.
+    pub(super) fn viewer(&self, caller: &Caller) -> Viewer {
+        if self.hide_email_addresses {
+            Viewer::Only(caller.user.clone())
+        } else {
+            Viewer::OfAll
         }
-        Ok((identity, message))
+    }
+
+    fn sent(
+        &self,
+        caller: &Caller,
+        (message, view): (MessageView, ThreadView),
+    ) -> (Option<pb::Message>, Option<pb::ThreadView>) {
+        let viewer = self.viewer(caller);
+        (Some(viewer.message(message)), Some(viewer.view(view)))
     }
 
     async fn answer<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<Response<T>, Status> {
-        let result = work.await;
-        result
-            .map(Response::new)
-            .map_err(|failure| status(failure, &*self.ids))
+        handler::answer(&*self.ids, work).await
     }
-}
-
-/// No layer has put an identity beside the request.
-const UNSEEN: Failure = Failure::TurnedAway(TurnedAway::Unknown(BadCredentials::Missing));
-
-fn sent<R>(
-    (message, view): (MessageView, ThreadView),
-    build: impl FnOnce(Option<pb::Message>, Option<pb::ThreadView>) -> R,
-) -> R {
-    build(Some(message.into()), Some(view.into()))
 }
 
 #[tonic::async_trait]
@@ -117,10 +121,8 @@ impl MessagingService for Messaging {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             let (send, request_id) = request::send(&caller, request)?;
             let answer = self.messenger.send(&caller, send, request_id).await?;
-            Ok(sent(answer, |message, view| pb::SendMessageResponse {
-                message,
-                view,
-            }))
+            let (message, view) = self.sent(&caller, answer);
+            Ok(pb::SendMessageResponse { message, view })
         })
         .await
     }
@@ -133,10 +135,8 @@ impl MessagingService for Messaging {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             let (reply, request_id) = request::reply(&caller, request)?;
             let answer = self.messenger.reply(&caller, reply, request_id).await?;
-            Ok(sent(answer, |message, view| pb::ReplyThreadResponse {
-                message,
-                view,
-            }))
+            let (message, view) = self.sent(&caller, answer);
+            Ok(pb::ReplyThreadResponse { message, view })
         })
         .await
     }
@@ -149,9 +149,8 @@ impl MessagingService for Messaging {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             let edit = request::edit(&caller, request)?;
             let message = self.messenger.edit(&caller, edit).await?;
-            Ok(pb::EditMessageResponse {
-                message: Some(message.into()),
-            })
+            let message = Some(self.viewer(&caller).message(message));
+            Ok(pb::EditMessageResponse { message })
         })
         .await
     }
@@ -163,7 +162,8 @@ impl MessagingService for Messaging {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             let mark = request::mark_read(&caller, &request)?;
-            let view = Some(self.messenger.mark_read(&caller, mark).await?.into());
+            let view = self.messenger.mark_read(&caller, mark).await?;
+            let view = Some(self.viewer(&caller).view(view));
             Ok(pb::MarkThreadReadResponse { view })
         })
         .await
@@ -176,7 +176,8 @@ impl MessagingService for Messaging {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             let thread = request::thread_id(&request.thread_id)?;
-            let view = Some(self.messenger.mark_unread(&caller, thread).await?.into());
+            let view = self.messenger.mark_unread(&caller, thread).await?;
+            let view = Some(self.viewer(&caller).view(view));
             Ok(pb::MarkThreadUnreadResponse { view })
         })
         .await
@@ -189,7 +190,8 @@ impl MessagingService for Messaging {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             let thread = request::thread_id(&request.thread_id)?;
-            let view = Some(self.messenger.delete(&caller, thread).await?.into());
+            let view = self.messenger.delete(&caller, thread).await?;
+            let view = Some(self.viewer(&caller).view(view));
             Ok(pb::DeleteThreadResponse { view })
         })
         .await
@@ -202,7 +204,8 @@ impl MessagingService for Messaging {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             let thread = request::thread_id(&request.thread_id)?;
-            let view = Some(self.messenger.restore(&caller, thread).await?.into());
+            let view = self.messenger.restore(&caller, thread).await?;
+            let view = Some(self.viewer(&caller).view(view));
             Ok(pb::RestoreThreadResponse { view })
         })
         .await
@@ -220,9 +223,15 @@ impl MessagingService for Messaging {
             let (watch, from) = request::watch(&self.tokens, &identity, &request)?;
             let reader = watch.reader.clone();
             let (caller, expires) = (identity.caller, identity.expires);
+            let viewer = match reader {
+                // A service, which may be what sends people mail.
+                LogReader::Everyone => Viewer::OfAll,
+                LogReader::User(_) => self.viewer(&caller),
+            };
             let deliveries = self.messenger.watch(&caller, watch, from).await?;
             let responses = Responses {
                 reader,
+                viewer,
                 tenant: caller.tenant,
                 tokens: self.tokens.clone(),
                 ids: Arc::clone(&self.ids),

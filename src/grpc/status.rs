@@ -209,6 +209,7 @@ fn refused(refusal: Refusal, message: String) -> Draft {
         Refusal::MessageNotFound(id) => Draft::new(Code::NotFound, "MESSAGE_NOT_FOUND", message)
             .resource("letterbox.v1.Message", &id.to_string()),
         Refusal::RecipientsNotFound(recipients) => recipients_not_found(&recipients),
+        Refusal::UsersNotFound(users) => users_not_found(&users),
         Refusal::NotTheSender => Draft::new(Code::PermissionDenied, "NOT_THE_SENDER", message),
         Refusal::RevisionStale { current } => Draft::with_metadata(
             Code::Aborted,
@@ -233,6 +234,21 @@ fn recipients_not_found(recipients: &[UserId]) -> Draft {
         ],
     )
     .resource("letterbox.v1.User", first)
+}
+
+fn users_not_found(users: &[UserId]) -> Draft {
+    let first = users.first().map_or("", UserId::as_str);
+    let count = users.len().to_string();
+    Draft::with_metadata(
+        Code::NotFound,
+        "USER_NOT_FOUND",
+        format!("no such users: {}", as_many_as_fit(users, ", ")),
+        [
+            ("userIds", as_many_as_fit(users, " ")),
+            ("userCount", count),
+        ],
+    )
+    .resource("letterbox.admin.v1.User", first)
 }
 
 /// Names, as many as the details have room for; at least one.

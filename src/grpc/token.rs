@@ -11,7 +11,10 @@ use uuid::Uuid;
 
 use crate::{
     messenger::Caller,
-    model::{Direction, EventId, Folder, LogPosition, MessageOrder, TenantId, ThreadId, UserId},
+    model::{
+        Direction, EventId, Folder, LogPosition, MessageOrder, TenantId, ThreadId, UserFilter,
+        UserId,
+    },
 };
 
 const VERSION: u8 = 1;
@@ -35,6 +38,7 @@ pub(super) struct PageStart {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum List<'a> {
     Inbox(Folder),
+    Users(UserFilter),
     Thread {
         thread: ThreadId,
         order: MessageOrder,
@@ -71,6 +75,22 @@ impl TokenKey {
         })
     }
 
+    /// A token for the page of tenants after this one.
+    pub(super) fn tenants_token(&self, caller: &Caller, after: &TenantId) -> String {
+        let mut token = vec![VERSION];
+        token.extend(after.as_str().as_bytes());
+        self.seal(token, &tenants_proof(caller))
+    }
+
+    /// Reads such a token; none where it is not this caller's.
+    pub(super) fn read_tenants_token(&self, token: &str, caller: &Caller) -> Option<TenantId> {
+        let body = self.opened(token, &tenants_proof(caller))?;
+        let (&VERSION, name) = body.split_first()? else {
+            return None;
+        };
+        TenantId::parse(std::str::from_utf8(name).ok()?)
+    }
+
     /// Whether this could be a page token at all, of whatever list.
     pub(super) fn is_page_token(token: &str) -> bool {
         const BYTES: usize = 10 + PROOF_BYTES;
@@ -104,15 +124,16 @@ impl TokenKey {
     }
 
     fn open<const N: usize>(&self, token: &str, bound_to: &[u8]) -> Option<[u8; N]> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (body, proof) = bytes.split_first_chunk::<N>()?;
-        if proof.len() != PROOF_BYTES {
-            return None;
-        }
+        self.opened(token, bound_to)?.try_into().ok()
+    }
+
+    fn opened(&self, token: &str, bound_to: &[u8]) -> Option<Vec<u8>> {
+        let mut body = URL_SAFE_NO_PAD.decode(token).ok()?;
+        let proof = body.split_off(body.len().checked_sub(PROOF_BYTES)?);
         // In constant time: a forger learns nothing from how long a refusal takes.
-        let mac = self.mac(body, bound_to);
-        mac.verify_truncated_left(proof).ok()?;
-        Some(*body)
+        let mac = self.mac(&body, bound_to);
+        mac.verify_truncated_left(&proof).ok()?;
+        Some(body)
     }
 
     fn mac(&self, body: &[u8], bound_to: &[u8]) -> Hmac<Sha256> {
@@ -138,10 +159,16 @@ fn resume_proof(tenant: &TenantId) -> Vec<u8> {
     bound_to(&[b"resume", tenant.as_str().as_bytes()])
 }
 
+fn tenants_proof(caller: &Caller) -> Vec<u8> {
+    let tenant = caller.tenant.as_str().as_bytes();
+    bound_to(&[b"tenants", tenant, caller.user.as_str().as_bytes()])
+}
+
 fn page_proof(caller: &Caller, list: List<'_>) -> Vec<u8> {
     let tenant = caller.tenant.as_str().as_bytes();
     let user = caller.user.as_str().as_bytes();
     match list {
+        List::Users(filter) => bound_to(&[b"users", tenant, user, &[filter_byte(filter)]]),
         List::Inbox(folder) => bound_to(&[b"inbox", tenant, user, &[folder_byte(folder)]]),
         List::Thread {
             thread,
@@ -172,6 +199,14 @@ fn folder_byte(folder: Folder) -> u8 {
         Folder::Sent => 3,
         Folder::Deleted => 4,
         Folder::All => 5,
+    }
+}
+
+fn filter_byte(filter: UserFilter) -> u8 {
+    match filter {
+        UserFilter::All => 1,
+        UserFilter::Active => 2,
+        UserFilter::Deactivated => 3,
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
     auth::{BadCredentials, TurnedAway},
     call::CallDeadline,
     pb::{self, watch_messages_response::Event},
-    response::user_ids,
+    response::{Viewer, user_ids},
     status::{Failure, status},
     token::TokenKey,
 };
@@ -28,6 +28,8 @@ pub(super) type WatchStream =
 pub(super) struct Responses {
     /// Whose events they are.
     pub(super) reader: LogReader,
+    /// For whom.
+    pub(super) viewer: Viewer,
     pub(super) tenant: TenantId,
     pub(super) tokens: TokenKey,
     pub(super) ids: Arc<dyn Ids>,
@@ -109,8 +111,8 @@ impl Responses {
                     matches!(&self.reader, LogReader::User(user) if *user == message.sender.id);
                 Event::MessageSent(pb::MessageSent {
                     reply: message.number > 1,
-                    message: Some(message.into()),
-                    thread: Some(thread.into()),
+                    message: Some(self.viewer.message(message)),
+                    thread: Some(self.viewer.thread(thread)),
                     recipient_ids: user_ids(&recipients),
                     request_id: request_id
                         .filter(|_| senders_own)
@@ -120,12 +122,12 @@ impl Responses {
             }
             EventBody::MessageEdited { message, thread } => {
                 Event::MessageEdited(pb::MessageEdited {
-                    message: Some(message.into()),
-                    thread: Some(thread.into()),
+                    message: Some(self.viewer.message(message)),
+                    thread: Some(self.viewer.thread(thread)),
                 })
             }
             EventBody::ThreadChanged { view, user } => Event::ThreadChanged(pb::ThreadChanged {
-                view: Some(view.into()),
+                view: Some(self.viewer.view(view)),
                 user_id: user.as_str().to_owned(),
             }),
         }

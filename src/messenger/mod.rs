@@ -5,6 +5,7 @@
 //! is. [`writer`] carries out changes, [`feed`] tells of them, [`housekeeping`] removes what is no
 //! longer kept.
 
+mod administering;
 mod error;
 mod feed;
 mod housekeeping;
@@ -215,6 +216,7 @@ fn unexpected(outcome: &Outcome) -> Error {
             Outcome::Sent(_) => "a message",
             Outcome::Edited(_) => "an edit",
             Outcome::Viewed(_) => "a view",
+            Outcome::UsersChanged(_) => "users",
         }
     )))
 }

@@ -40,6 +40,30 @@ const RPCS: &[(&str, &str)] = &[
         "/letterbox.v1.MessagingService/WatchMessages",
         "WatchMessages",
     ),
+    (
+        "/letterbox.admin.v1.AdminService/BatchCreateUsers",
+        "Admin.BatchCreateUsers",
+    ),
+    (
+        "/letterbox.admin.v1.AdminService/BatchUpdateUsers",
+        "Admin.BatchUpdateUsers",
+    ),
+    (
+        "/letterbox.admin.v1.AdminService/BatchDeactivateUsers",
+        "Admin.BatchDeactivateUsers",
+    ),
+    (
+        "/letterbox.admin.v1.AdminService/BatchReactivateUsers",
+        "Admin.BatchReactivateUsers",
+    ),
+    (
+        "/letterbox.admin.v1.AdminService/ListUsers",
+        "Admin.ListUsers",
+    ),
+    (
+        "/letterbox.admin.v1.AdminService/ListTenants",
+        "Admin.ListTenants",
+    ),
     ("/grpc.health.v1.Health/Check", "Health.Check"),
     ("/grpc.health.v1.Health/Watch", "Health.Watch"),
 ];

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Content, MessageId, ProfileClaim, RequestId, RequestKey, Subject, ThreadId, UserId};
+use super::{
+    ChangeUsers, Content, MessageId, ProfileClaim, RequestId, RequestKey, Subject, ThreadId, UserId,
+};
 
 /// A change that a caller asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,12 @@ pub enum Command {
     Delete(UserId, ThreadId),
     /// Takes a thread out of the caller's deleted folder.
     Restore(UserId, ThreadId),
+    /// Changes users, as an admin.
+    ChangeUsers(ChangeUsers),
 }
+
+/// What a user is reckoned at, so that a batch holds no more of them than of other rows.
+const USER_BYTES: usize = 1_024;
 
 /// Starts a thread with its first message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,6 +128,9 @@ impl Needs {
         self.users.insert(command.caller().clone());
         match command {
             Command::Meet(..) => {}
+            Command::ChangeUsers(users) => {
+                self.users.extend(users.change.users().into_iter().cloned());
+            }
             Command::Send(send) => {
                 self.users.extend(send.recipients.iter().cloned());
                 self.add_request(&send.caller, send.request.as_ref());
@@ -161,6 +171,7 @@ impl Command {
             Self::Reply(reply) => &reply.caller,
             Self::Edit(edit) => &edit.caller,
             Self::MarkRead(mark) => &mark.caller,
+            Self::ChangeUsers(users) => &users.caller,
             Self::Meet(caller, _)
             | Self::MarkUnread(caller, _)
             | Self::Delete(caller, _)
@@ -168,12 +179,13 @@ impl Command {
         }
     }
 
-    /// How much text it brings, in bytes.
+    /// How much text it brings, in bytes, about.
     pub fn text_bytes(&self) -> usize {
         match self {
             Self::Send(send) => send.content.as_str().len(),
             Self::Reply(reply) => reply.content.as_str().len(),
             Self::Edit(edit) => edit.content.as_str().len(),
+            Self::ChangeUsers(users) => users.change.users().len() * USER_BYTES,
             _ => 0,
         }
     }

@@ -16,6 +16,9 @@ pub enum Refusal {
     /// Recipients whom the service does not know, where it only delivers to those it knows.
     #[error("recipient not found")]
     RecipientsNotFound(Vec<UserId>),
+    /// Users whom an admin names and the tenant has never heard of.
+    #[error("user not found")]
+    UsersNotFound(Vec<UserId>),
     /// Another participant's message.
     #[error("only its sender can edit a message")]
     NotTheSender,

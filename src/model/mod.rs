@@ -4,6 +4,7 @@
 //! of gRPC or SQL. [`decide`](State::decide) is the only place where the rules of writing live;
 //! both databases, the tests and the importer go through it.
 
+mod admin;
 mod command;
 mod decide;
 mod error;
@@ -20,6 +21,7 @@ mod thread;
 mod time;
 mod user;
 
+pub use admin::{ChangeUsers, Sizes, TenantPage, TenantSummary, UserChange, UserFilter, UserRows};
 pub use command::{Command, Edit, MarkRead, Needs, Reply, Send};
 pub use decide::{Context, Outcome, Policy};
 pub use error::Refusal;
@@ -38,4 +40,4 @@ pub use thread::{
     LastMessage, Participant, Placement, Thread, ThreadState, ThreadSummary, ThreadView,
 };
 pub use time::{Clock, Time};
-pub use user::{Profile, ProfileClaim, User, UserRecord};
+pub use user::{Profile, ProfileChange, ProfileClaim, User, UserRecord};

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     Event, LogPosition, Mailbox, Message, MessageId, MessageView, Participant, PastRequest,
-    ProfileClaim, Refusal, RequestId, Revision, Thread, ThreadId, ThreadState, ThreadSummary,
-    ThreadView, Time, User, UserId, UserRecord,
+    ProfileClaim, Refusal, RequestId, Revision, Sizes, Thread, ThreadId, ThreadState,
+    ThreadSummary, ThreadView, Time, User, UserId, UserRecord,
 };
 
 /// The rows that a batch of commands touches, as the store holds them.
@@ -13,6 +13,8 @@ use super::{
 pub struct Loaded {
     /// Where the tenant's log ends.
     pub head: LogPosition,
+    /// How much the tenant holds.
+    pub sizes: Sizes,
     /// The users that the commands name, and all participants of the threads.
     pub users: HashMap<UserId, UserRecord>,
     /// The counts of these users.
@@ -31,6 +33,7 @@ impl Default for Loaded {
     fn default() -> Self {
         Self {
             head: LogPosition::START,
+            sizes: Sizes::default(),
             users: HashMap::new(),
             mailboxes: HashMap::new(),
             threads: HashMap::new(),
@@ -69,7 +72,7 @@ pub(super) struct Changed {
 /// What a batch has to save: each row once, as it is in the end.
 #[derive(Debug, Default)]
 pub struct Changes<'a> {
-    /// Users, new or newly known.
+    /// Users, new or changed.
     pub users: Vec<&'a UserRecord>,
     /// Threads, new.
     pub new_threads: Vec<&'a Thread>,
@@ -91,6 +94,8 @@ pub struct Changes<'a> {
     pub mailboxes: Vec<(&'a UserId, Mailbox)>,
     /// Events, in their order.
     pub events: &'a [Event],
+    /// How much the tenant holds after the last of them.
+    pub sizes: Sizes,
 }
 
 impl Changes<'_> {
@@ -150,6 +155,10 @@ impl State {
                 .collect(),
             mailboxes: self.mailboxes(),
             events: &changed.events,
+            sizes: Sizes {
+                threads: rows.sizes.threads + count(&changed.new_threads),
+                messages: rows.sizes.messages + count(&changed.new_messages),
+            },
         }
     }
 
@@ -296,15 +305,19 @@ impl State {
             return;
         };
         if record.profile_time.is_none_or(|time| time < claim.time) {
-            record.user.profile = claim.applied_to(&record.user.profile);
+            record.user.profile = claim.change.applied_to(&record.user.profile);
             record.profile_time = Some(claim.time);
             self.changed.users.insert(id.clone());
         }
     }
 
-    /// Whether a user has made a call, or was added by an admin.
-    pub(super) fn knows(&self, id: &UserId) -> bool {
-        let record = self.rows.users.get(id);
-        record.is_some_and(|record| record.known_time.is_some())
+    /// What is kept of a user.
+    pub(super) fn record(&self, id: &UserId) -> UserRecord {
+        let record = self.rows.users.get(id).cloned();
+        record.unwrap_or_else(|| UserRecord::unknown(id.clone()))
     }
+}
+
+fn count<T>(rows: &BTreeSet<T>) -> i64 {
+    i64::try_from(rows.len()).unwrap_or(i64::MAX)
 }

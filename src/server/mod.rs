@@ -21,15 +21,23 @@ use self::{
 use crate::{
     config::{Auth, SettingError, Settings},
     grpc::{
-        Authenticator, CallService, DESCRIPTORS, Jwt, JwtSettings, Messaging, TokenKey,
-        TrustedHeader,
+        Administration, Authenticator, CallService, DESCRIPTORS, Jwt, JwtSettings, Messaging,
+        TokenKey, TrustedHeader,
     },
     messenger::{self, FeedSettings, Messenger, QueueLimits},
     metrics::Metrics,
     model::{Clock, Ids, Policy},
-    pb::messaging_service_server::{MessagingServiceServer, SERVICE_NAME},
+    pb::admin::admin_service_server::{self, AdminServiceServer},
+    pb::messaging_service_server::{self, MessagingServiceServer},
     store::{self, Address, OpenError, Store},
 };
+
+/// The services whose health is told; the empty name is that of the server as a whole, which tonic
+/// sets by itself.
+const SERVICES: [&str; 2] = [
+    messaging_service_server::SERVICE_NAME,
+    admin_service_server::SERVICE_NAME,
+];
 
 /// How large a request's message gets at most, in bytes.
 const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -107,13 +115,25 @@ impl Server {
             TokenKey(store.secret()),
             Arc::clone(&parts.ids),
             settings.heartbeat_interval,
+            settings.hide_email_addresses,
+        );
+        let administration = Administration::new(
+            Arc::clone(&messenger),
+            TokenKey(store.secret()),
+            Arc::clone(&parts.ids),
+            settings.operator_tenant,
         );
         let (health, health_service) = tonic_health::server::health_reporter();
-        health
-            .set_service_status(SERVICE_NAME, ServingStatus::Serving)
-            .await;
+        for service in SERVICES {
+            health
+                .set_service_status(service, ServingStatus::Serving)
+                .await;
+        }
         let routes = Routes::new(
             MessagingServiceServer::new(messaging).max_decoding_message_size(REQUEST_BYTES_MAX),
+        )
+        .add_service(
+            AdminServiceServer::new(administration).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(health_service);
         Ok(Self {
@@ -164,7 +184,8 @@ impl Server {
 
         let draining = async {
             let mut health = self.health;
-            for service in ["", SERVICE_NAME] {
+            let services = || SERVICES.into_iter().chain([""]);
+            for service in services() {
                 health
                     .set_service_status(service, ServingStatus::NotServing)
                     .await;
@@ -173,7 +194,7 @@ impl Server {
                 async {
                     self.messenger.close().await;
                     // Streams of the health service would hold their connections open.
-                    for service in ["", SERVICE_NAME] {
+                    for service in services() {
                         health.clear_service_status(service).await;
                     }
                 },

@@ -18,7 +18,7 @@ pub use error::{Error, Result};
 
 use crate::model::{
     Changes, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs, Summary,
-    TenantId, ThreadId, ThreadPage, ThreadRows, Time, UserId,
+    TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId, UserRows,
 };
 
 /// A database that holds the rows of every tenant.
@@ -46,6 +46,13 @@ pub trait Store: Send + Sync + 'static {
 
     /// A user's counts.
     async fn summary(&self, tenant: &TenantId, user: &UserId) -> Result<Summary>;
+
+    /// So many of a tenant's users, in the order in which it heard of them, after a place (0: from
+    /// the first on).
+    async fn users(&self, tenant: &TenantId, after: i64, size: u32) -> Result<UserRows>;
+
+    /// How much tenants hold; whether more of them follow. Nothing is counted.
+    async fn tenants(&self, page: &TenantPage) -> Result<(Vec<TenantSummary>, bool)>;
 
     /// A page of a thread's messages; none to whoever takes no part in it.
     async fn thread_page(

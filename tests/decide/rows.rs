@@ -8,7 +8,7 @@ use std::{
 
 use letterbox::model::{
     Changes, Event, LastMessage, Loaded, LogPosition, Mailbox, Message, MessageId, Needs,
-    Participant, PastRequest, RequestId, Revision, Thread, ThreadId, ThreadState, UserId,
+    Participant, PastRequest, RequestId, Revision, Sizes, Thread, ThreadId, ThreadState, UserId,
     UserRecord, snippet,
 };
 
@@ -53,6 +53,7 @@ impl Rows {
                 .events
                 .last()
                 .map_or(LogPosition::START, Event::log_position),
+            sizes: self.sizes(),
             users: pick(&self.users, &users),
             mailboxes: pick(&self.mailboxes, &users),
             threads,
@@ -63,6 +64,13 @@ impl Rows {
                 .iter()
                 .map(|key| (key.clone(), self.sent_up_to(key)))
                 .collect(),
+        }
+    }
+
+    fn sizes(&self) -> Sizes {
+        Sizes {
+            threads: self.threads.len().try_into().expect("not that many"),
+            messages: self.messages.len().try_into().expect("not that many"),
         }
     }
 
@@ -140,6 +148,7 @@ impl Rows {
             self.mailboxes.insert(user.clone(), mailbox);
         }
         self.events.extend_from_slice(changes.events);
+        assert_eq!(changes.sizes, self.sizes());
         self.check_references();
     }
 

@@ -125,6 +125,7 @@ pub(crate) fn refusal(command: &Command, refusal: letterbox::model::Refusal) -> 
         Refusal::NotTheSender => reference::Refusal::NotTheSender,
         Refusal::RevisionStale { current } => reference::Refusal::RevisionStale { current },
         Refusal::RequestIdReused => reference::Refusal::RequestIdReused,
+        Refusal::UsersNotFound(_) => unreachable!("no admin acts here"),
     }
 }
 
@@ -135,7 +136,7 @@ fn thread_of(command: &Command) -> Option<ThreadId> {
         Command::MarkUnread(_, thread)
         | Command::Delete(_, thread)
         | Command::Restore(_, thread) => Some(*thread),
-        Command::Meet(..) | Command::Send(_) | Command::Edit(_) => None,
+        Command::Meet(..) | Command::Send(_) | Command::Edit(_) | Command::ChangeUsers(_) => None,
     }
 }
 
@@ -149,6 +150,7 @@ impl Words<'_> {
             }
             Outcome::Edited(message) => Answer::Edited(self.message(*message)),
             Outcome::Viewed(view) => Answer::Viewed(self.view(*view)),
+            Outcome::UsersChanged(_) => unreachable!("no admin acts here"),
         }
     }
 

@@ -5,8 +5,11 @@
 
 mod support;
 
+mod access;
+mod administration;
 mod conversation;
 mod editing;
+mod email_addresses;
 mod errors;
 mod expiring;
 mod filing;

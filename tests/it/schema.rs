@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use prost::Message as _;
-use prost_types::{FileDescriptorProto, field_descriptor_proto::Label};
-use tonic_reflection::pb::v1::{
-    ServerReflectionRequest, server_reflection_client::ServerReflectionClient,
-    server_reflection_request::MessageRequest, server_reflection_response::MessageResponse,
-};
+use prost_types::{FileDescriptorProto, MethodDescriptorProto, field_descriptor_proto::Label};
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 
-use crate::support::prelude::*;
+use crate::support::{described, prelude::*};
 
 /// The fields of each message, as the contract numbers them.
 const MESSAGES: &str = "
@@ -89,28 +85,14 @@ WatchMessages: WatchMessagesRequest -> stream WatchMessagesResponse
 /// The files of the public package, as a client gets them.
 async fn files(server: &TestServer) -> Vec<FileDescriptorProto> {
     let names = ["message", "watch", "messaging_service"];
-    let requests = names.map(|name| ServerReflectionRequest {
-        host: String::new(),
-        message_request: Some(MessageRequest::FileByFilename(format!(
-            "letterbox/v1/{name}.proto"
-        ))),
-    });
-    let mut client = ServerReflectionClient::new(server.connect());
-    let answers = client.server_reflection_info(tokio_stream::iter(requests));
-    let mut answers = answers.await.unwrap().into_inner();
-    let mut files = BTreeMap::new();
-    while let Some(answer) = soon("an answer", answers.message()).await.unwrap() {
-        let Some(MessageResponse::FileDescriptorResponse(answer)) = answer.message_response else {
-            panic!("expected a file, got {answer:?}");
-        };
-        for file in answer.file_descriptor_proto {
-            let file = FileDescriptorProto::decode(file.as_slice()).unwrap();
-            if file.package() == "letterbox.v1" {
-                files.insert(file.name().to_owned(), file);
-            }
-        }
-    }
-    files.into_values().collect()
+    let questions =
+        names.map(|name| MessageRequest::FileByFilename(format!("letterbox/v1/{name}.proto")));
+    let files = described(server, questions.into()).await.into_iter();
+    let by_name: BTreeMap<String, FileDescriptorProto> = files
+        .filter(|file| file.package() == "letterbox.v1")
+        .map(|file| (file.name().to_owned(), file))
+        .collect();
+    by_name.into_values().collect()
 }
 
 /// `.letterbox.v1.User` and `.google.protobuf.Timestamp` without what comes before the last dot.
@@ -217,6 +199,36 @@ async fn every_file_has_the_options_of_the_contract_and_keeps_its_comments() {
             assert!(message.reserved_range.is_empty() && message.reserved_name.is_empty());
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn administration_has_a_package_of_its_own_that_names_nothing_of_the_other() {
+    let server = TestServer::start(Database::Sqlite).await;
+    let name = "letterbox/admin/v1/admin.proto".to_owned();
+    let files = described(&server, vec![MessageRequest::FileByFilename(name)]).await;
+    let file = files
+        .iter()
+        .find(|file| file.package() == "letterbox.admin.v1");
+    let file = file.expect("the file");
+    let options = file.options.as_ref().expect("options");
+    assert_eq!(options.go_package(), "letterbox/admin/v1;adminv1");
+    assert!(options.java_multiple_files());
+    assert_eq!(file.dependency, ["google/protobuf/timestamp.proto"]);
+    let calls = &file.service[0].method;
+    assert_eq!(
+        calls
+            .iter()
+            .map(MethodDescriptorProto::name)
+            .collect::<Vec<_>>(),
+        [
+            "BatchCreateUsers",
+            "BatchUpdateUsers",
+            "BatchDeactivateUsers",
+            "BatchReactivateUsers",
+            "ListUsers",
+            "ListTenants",
+        ],
+    );
 }
 
 #[rstest]

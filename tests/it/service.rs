@@ -10,6 +10,7 @@ use tonic_reflection::pb::{v1, v1alpha};
 use crate::support::prelude::*;
 
 const SERVICE: &str = "letterbox.v1.MessagingService";
+const ADMIN_SERVICE: &str = "letterbox.admin.v1.AdminService";
 
 fn health(service: &str) -> HealthCheckRequest {
     HealthCheckRequest {
@@ -20,6 +21,7 @@ fn health(service: &str) -> HealthCheckRequest {
 #[rstest]
 #[case::over_all("")]
 #[case::of_the_service(SERVICE)]
+#[case::of_administration(ADMIN_SERVICE)]
 #[tokio::test(flavor = "multi_thread")]
 async fn health_answers_without_identity(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
@@ -89,6 +91,7 @@ async fn reflection_lists_the_services_without_identity_in_both_versions(
 
 #[rstest]
 #[case::the_service(SERVICE)]
+#[case::administration(ADMIN_SERVICE)]
 #[case::a_message("letterbox.v1.ThreadView")]
 #[case::the_details_of_errors("google.rpc.ErrorInfo")]
 #[tokio::test(flavor = "multi_thread")]

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{BadCredentials, Scopes};
-use crate::model::{ProfileClaim, TenantId, Time, UserId};
+use crate::model::{ProfileChange, ProfileClaim, TenantId, Time, UserId};
 
 /// The claims of a token (RFC 7519).
 #[derive(Clone, Debug)]
@@ -88,6 +88,9 @@ impl Claims {
             .into_iter()
             .find_map(|name| self.time(name).ok()?);
         let time = time.unwrap_or(Time(0));
-        Some(ProfileClaim::new(first_name, last_name, email, time))
+        Some(ProfileClaim {
+            change: ProfileChange::new(first_name, last_name, email),
+            time,
+        })
     }
 }

@@ -78,6 +78,9 @@ impl Scopes {
     /// Watching everything that happens in the tenant.
     pub const WATCH_ALL: &'static str = "letterbox.watch-all";
 
+    /// Administration of the tenant.
+    pub const ADMIN: &'static str = "letterbox.admin";
+
     /// Acting for a user, named by `x-user-id`.
     pub const ACT_AS: &'static str = "letterbox.act-as";
 

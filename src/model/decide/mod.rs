@@ -1,14 +1,15 @@
 //! What each command does: the rules, one function a command.
 //!
 //! Here are those that write messages; those that only change what one participant sees are in
-//! [`filing`]. A refusal changes nothing, except that its caller is known from then on.
+//! [`filing`], and those of admins in [`admin`]. A refusal changes nothing, except that its caller is known from then on.
 
+mod admin;
 mod filing;
 
 use super::{
     Command, Edit, Event, EventId, EventKind, Ids, LastMessage, Message, MessageId, MessageView,
     Participant, PastRequest, Placement, Refusal, Reply, RequestKey, Revision, Send, State, Thread,
-    ThreadId, ThreadState, ThreadView, Time, UserId, snippet,
+    ThreadId, ThreadState, ThreadView, Time, UserId, UserRecord, snippet,
 };
 
 /// What the deployment has settled.
@@ -41,6 +42,8 @@ pub enum Outcome {
     Edited(Box<MessageView>),
     /// The thread as the caller sees it now.
     Viewed(Box<ThreadView>),
+    /// The users as they are now, in the order in which they were named.
+    UsersChanged(Vec<UserRecord>),
 }
 
 impl State {
@@ -61,6 +64,7 @@ impl State {
             Command::MarkUnread(caller, thread) => self.mark_unread(caller, *thread, context),
             Command::Delete(caller, thread) => self.delete(caller, *thread, context),
             Command::Restore(caller, thread) => self.restore(caller, *thread, context),
+            Command::ChangeUsers(users) => self.change_users(users, context),
         }
     }
 
@@ -102,7 +106,8 @@ impl State {
         Ok(self.sent(message, 0, send.request.as_ref(), context))
     }
 
-    /// Whoever is named must be known, where the service only delivers to those it knows.
+    /// Whoever is named must be known and active, where the service only delivers to such; a note
+    /// to oneself is always possible.
     fn check_recipients(&self, send: &Send, policy: Policy) -> Result<(), Refusal> {
         if !policy.known_users_only {
             return Ok(());
@@ -110,7 +115,8 @@ impl State {
         let unknown: Vec<UserId> = send
             .recipients
             .iter()
-            .filter(|recipient| !self.knows(recipient))
+            .filter(|recipient| **recipient != send.caller)
+            .filter(|recipient| !self.record(recipient).can_be_written_to())
             .cloned()
             .collect();
         if unknown.is_empty() {

@@ -184,6 +184,15 @@ pub(crate) const CHECKS: &[Check] = &[
         FROM requests r WHERE r.tenant = $1"
     ),
     comparison!(
+        "how many threads and messages the tenant holds",
+        "SELECT 'tenant' AS key, coalesce((SELECT coalesce(e.threads, 0) || ' '
+                || coalesce(e.messages, 0) FROM events e
+                WHERE e.tenant = $1 ORDER BY e.position DESC LIMIT 1), '0 0') AS stored,
+            (SELECT count(*) FROM threads t WHERE t.tenant = $1) || ' '
+                || (SELECT count(*) FROM messages m WHERE m.tenant = $1) AS counted
+        FROM log_heads h WHERE h.tenant = $1"
+    ),
+    comparison!(
         "the log's positions, without gaps",
         "SELECT 'log' AS key, count(*) AS stored,
             coalesce(max(e.position) - min(e.position) + 1, 0) AS counted

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use super::{
     Param, json_rows,
     numbers::UserNumbers,
-    rows::{self, List, LoadAnswer, hex, parse},
+    rows::{self, FullHeadRow, List, LoadAnswer, hex, parse},
 };
 use crate::{
     model::{
-        LastMessage, Loaded, Message, MessageId, Needs, Participant, PastRequest, RequestId,
-        Thread, ThreadId, ThreadState, User, UserId, UserRecord,
+        LastMessage, Loaded, LogPosition, Message, MessageId, Needs, Participant, PastRequest,
+        RequestId, Sizes, Thread, ThreadId, ThreadState, UserId, UserRecord,
     },
     store::{Error, Result},
 };
@@ -45,25 +45,22 @@ fn present<Row>(rows: List<Option<Row>>) -> impl Iterator<Item = Row> {
 pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
     let answer: LoadAnswer = parse(json)?;
     let highest = answer.highest_user.unwrap_or(0);
+    let (head, sizes) = answer
+        .head
+        .map_or((LogPosition::START, Sizes::default()), FullHeadRow::parts);
     let mut loaded = Loaded {
-        head: rows::head(answer.head),
+        head,
+        sizes,
         ..Loaded::default()
     };
     let mut ids = HashMap::new();
     for row in present(answer.users) {
-        ids.insert(row.number, row.id.clone());
-        loaded
-            .mailboxes
-            .insert(row.id.clone(), row.mailbox.unwrap_or_default());
-        let record = UserRecord {
-            user: User {
-                id: row.id.clone(),
-                profile: row.profile,
-            },
-            known_time: row.known_time,
-            profile_time: row.profile_time,
-        };
-        loaded.users.insert(row.id, record);
+        let record = UserRecord::from(row.record);
+        let id = record.user.id.clone();
+        ids.insert(row.number, id.clone());
+        let mailbox = row.mailbox.unwrap_or_default();
+        loaded.mailboxes.insert(id.clone(), mailbox);
+        loaded.users.insert(id, record);
     }
     let id_of = |number: i64| -> Result<UserId> {
         let id = ids.get(&number).cloned();

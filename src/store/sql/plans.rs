@@ -86,6 +86,8 @@ fn reads<DB: Backend>() -> Vec<(&'static str, Arc<str>)> {
         "takes_part",
         "log_point",
         "load",
+        "users",
+        "size",
     ];
     let statements = Statements::of::<DB>();
     let all = statements.all().into_iter();
@@ -113,6 +115,9 @@ fn parameters(name: &str, many: i64) -> Vec<Param<'static>> {
             parameters = vec![Param::Text("default")];
             parameters.extend(rows.map(Result::unwrap));
         }
+        "users" => parameters = vec![Param::Text("default"), Param::Int(0), Param::Int(PAGE)],
+        "size_of_tenant" => parameters = vec![Param::Text("default")],
+        "sizes_of_tenants" => parameters = vec![Param::Text(""), Param::Int(PAGE)],
         "takes_part" => parameters.push(thread),
         "log_point" => parameters = vec![Param::Text("default"), middle],
         name if name.starts_with("inbox_") => {

@@ -5,15 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     pages::{InboxAnswer, ThreadAnswer},
     rows::{
-        EventRow, Hex, LogAnswer, MessageRow, PointAnswer, SummaryAnswer, ThreadRow, head, kind,
-        parse,
+        EventRow, Hex, List, LogAnswer, MessageRow, PointAnswer, SummaryAnswer, TenantRow,
+        ThreadRow, UserRecordRow, head, kind, parse,
     },
 };
 use crate::{
     model::{
         Direction, EventBody, EventId, EventKind, InboxPage, InboxRows, LogPage, LogPosition,
-        LogRows, LoggedEvent, RequestId, Summary, ThreadId, ThreadPage, ThreadRows, ThreadSummary,
-        Time, User, UserId, UserRecord,
+        LogRows, LoggedEvent, RequestId, Summary, TenantSummary, ThreadId, ThreadPage, ThreadRows,
+        ThreadSummary, Time, User, UserId, UserRecord, UserRows,
     },
     store::{Error, Result},
 };
@@ -56,6 +56,26 @@ pub(super) fn summary(json: &str, user: &UserId) -> Result<Summary> {
             User::from,
         ),
     })
+}
+
+/// A page that was read with one row more than asked for, to see whether more follow.
+pub(super) fn users(json: &str, size: u32) -> Result<UserRows> {
+    let rows: List<(i64, UserRecordRow)> = parse(json)?;
+    let mut rows = rows.unwrap_or_default();
+    let more = cut(&mut rows, size);
+    let last = rows.last().map(|(number, _)| *number);
+    Ok(UserRows {
+        users: rows.into_iter().map(|(_, row)| row.into()).collect(),
+        next: last.filter(|_| more),
+    })
+}
+
+/// Tenants that were read with one more than asked for; whether more follow.
+pub(super) fn tenants(json: &str, size: u32) -> Result<(Vec<TenantSummary>, bool)> {
+    let rows: List<TenantRow> = parse(json)?;
+    let mut rows = rows.unwrap_or_default();
+    let more = cut(&mut rows, size);
+    Ok((rows.into_iter().map(Into::into).collect(), more))
 }
 
 pub(super) fn thread(json: &str, page: &ThreadPage) -> Result<Option<ThreadRows>> {

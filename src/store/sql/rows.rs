@@ -7,7 +7,8 @@ use uuid::Uuid;
 use crate::{
     model::{
         EventId, EventKind, Fingerprint, LogPosition, Mailbox, MessageId, MessageView, Placement,
-        Profile, ThreadId, ThreadSummary, ThreadView, Time, User, UserId,
+        Profile, Sizes, TenantId, TenantSummary, ThreadId, ThreadSummary, ThreadView, Time, User,
+        UserId, UserRecord,
     },
     store::{Error, Result},
 };
@@ -53,6 +54,21 @@ pub(super) fn head(row: Option<HeadRow>) -> LogPosition {
     })
 }
 
+/// Where the log ends, and how much the tenant then holds.
+#[derive(Deserialize)]
+pub(super) struct FullHeadRow(i64, Hex, Option<i64>, Option<i64>);
+
+impl FullHeadRow {
+    pub(super) fn parts(self) -> (LogPosition, Sizes) {
+        let Self(number, id, threads, messages) = self;
+        let sizes = Sizes {
+            threads: threads.unwrap_or(0),
+            messages: messages.unwrap_or(0),
+        };
+        (head(Some(HeadRow(number, id))), sizes)
+    }
+}
+
 #[derive(Clone, Deserialize)]
 pub(super) struct UserRow(pub(super) UserId, pub(super) Profile);
 
@@ -61,6 +77,56 @@ impl From<UserRow> for User {
         Self {
             id: row.0,
             profile: row.1,
+        }
+    }
+}
+
+/// All that is kept of a user.
+#[derive(Deserialize)]
+pub(super) struct UserRecordRow {
+    id: UserId,
+    profile: Profile,
+    known_time: Option<Time>,
+    profile_time: Option<Time>,
+    deactivated_time: Option<Time>,
+}
+
+impl From<UserRecordRow> for UserRecord {
+    fn from(row: UserRecordRow) -> Self {
+        Self {
+            user: User {
+                id: row.id,
+                profile: row.profile,
+            },
+            known_time: row.known_time,
+            profile_time: row.profile_time,
+            deactivated_time: row.deactivated_time,
+        }
+    }
+}
+
+/// A tenant, and how much it holds: its name, its newest event (position, threads, messages), its
+/// oldest position, its highest user.
+#[derive(Deserialize)]
+pub(super) struct TenantRow(
+    TenantId,
+    Option<(i64, Option<i64>, Option<i64>)>,
+    Option<i64>,
+    Option<i64>,
+);
+
+impl From<TenantRow> for TenantSummary {
+    fn from(TenantRow(tenant, newest, oldest, users): TenantRow) -> Self {
+        let (position, threads, messages) = newest.unwrap_or_default();
+        Self {
+            tenant,
+            sizes: Sizes {
+                threads: threads.unwrap_or(0),
+                messages: messages.unwrap_or(0),
+            },
+            users: users.unwrap_or(0),
+            // Positions have no gaps.
+            events: oldest.map_or(0, |oldest| position - oldest + 1),
         }
     }
 }
@@ -247,7 +313,7 @@ pub(super) struct EventRow {
 /// What a batch touches; nothing in the place of what was not found.
 #[derive(Deserialize)]
 pub(super) struct LoadAnswer {
-    pub(super) head: Option<HeadRow>,
+    pub(super) head: Option<FullHeadRow>,
     pub(super) highest_user: Option<i64>,
     pub(super) users: List<Option<KnownUserRow>>,
     pub(super) threads: List<Option<LoadedThreadRow>>,
@@ -261,10 +327,7 @@ pub(super) struct LoadAnswer {
 #[derive(Deserialize)]
 pub(super) struct KnownUserRow {
     pub(super) number: i64,
-    pub(super) id: UserId,
-    pub(super) profile: Profile,
-    pub(super) known_time: Option<Time>,
-    pub(super) profile_time: Option<Time>,
+    pub(super) record: UserRecordRow,
     pub(super) mailbox: Option<Mailbox>,
 }
 

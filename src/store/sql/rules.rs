@@ -18,7 +18,12 @@ pub(super) const TABLES: &[&str] = &[
 ];
 
 /// These look at several tenants, or at none.
-const ACROSS_TENANTS: &[&str] = &["secret", "tenants_to_expire", "log_heads"];
+const ACROSS_TENANTS: &[&str] = &[
+    "secret",
+    "tenants_to_expire",
+    "log_heads",
+    "sizes_of_tenants",
+];
 
 /// Every statement, by name, as it is sent to a database.
 fn statements<DB: Backend>() -> Vec<(String, String)> {

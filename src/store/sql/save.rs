@@ -62,6 +62,7 @@ fn users<'a>(
             profile.last_name.as_str().into(),
             profile.email.as_str().into(),
             record.profile_time.into(),
+            record.deactivated_time.into(),
         ]);
     }
     Ok(rows)
@@ -163,13 +164,16 @@ fn requests<'a>(
     Ok(rows)
 }
 
+/// What happened; beside the last of it, how much the tenant then holds.
 fn events<'a>(
     insert: &'static Insert,
     numbers: &UserNumbers,
     changes: &'a Changes<'_>,
 ) -> Result<Rows<'a>> {
     let mut rows = Rows::new(insert);
+    let last = changes.events.last().map(|event| event.position);
     for event in changes.events {
+        let sizes = (last == Some(event.position)).then_some(changes.sizes);
         rows.push([
             event.position.into(),
             event.id.0.into(),
@@ -179,6 +183,8 @@ fn events<'a>(
             event.message.map(|message| message.0).into(),
             numbers.of(&event.actor)?.into(),
             event.request_id.map(|request| request.0).into(),
+            Value::Int(sizes.map(|sizes| sizes.threads)),
+            Value::Int(sizes.map(|sizes| sizes.messages)),
         ]);
     }
     Ok(rows)

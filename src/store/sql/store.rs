@@ -17,7 +17,8 @@ use crate::{
     metrics::Metrics,
     model::{
         Direction, Folder, InboxPage, InboxRows, LogPage, LogPosition, LogReader, Summary,
-        TenantId, ThreadId, ThreadPage, ThreadRows, Time, UserId,
+        TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId,
+        UserRows,
     },
     store::{Error, Expiry, Result, Store, Transaction, Writing},
 };
@@ -190,6 +191,41 @@ where
             .answer(&self.shared.pools.readers, sql, &params)
             .await?;
         reads::summary(&json, user)
+    }
+
+    async fn users(&self, tenant: &TenantId, after: i64, size: u32) -> Result<UserRows> {
+        let params = [
+            Param::Text(tenant.as_str()),
+            Param::Int(after),
+            Param::Int(i64::from(size) + 1),
+        ];
+        let sql = &self.shared.statements.users;
+        let json = self
+            .answer(&self.shared.pools.readers, sql, &params)
+            .await?;
+        reads::users(&json, size)
+    }
+
+    async fn tenants(&self, page: &TenantPage) -> Result<(Vec<TenantSummary>, bool)> {
+        let statements = &self.shared.statements;
+        let readers = &self.shared.pools.readers;
+        match page {
+            TenantPage::One(tenant) => {
+                let params = [Param::Text(tenant.as_str())];
+                let json = self
+                    .read(readers, &statements.size_of_tenant, &params)
+                    .await?;
+                reads::tenants(json.as_deref().unwrap_or("[]"), 1)
+            }
+            TenantPage::After(after, size) => {
+                let after = after.as_ref().map_or("", TenantId::as_str);
+                let params = [Param::Text(after), Param::Int(i64::from(*size) + 1)];
+                let json = self
+                    .answer(readers, &statements.sizes_of_tenants, &params)
+                    .await?;
+                reads::tenants(&json, *size)
+            }
+        }
     }
 
     async fn thread_page(

@@ -28,7 +28,7 @@ async fn stopped(database: Database) -> Deployment {
 }
 
 /// Each with what is done to the database, what is then found to disagree, and how.
-const TAMPERINGS: [(&str, &str, &[&str]); 8] = [
+const TAMPERINGS: [(&str, &str, &[&str]); 9] = [
     (
         "UPDATE audience SET unread = unread + 1 WHERE unread_messages = 3",
         "a user's counts",
@@ -64,6 +64,11 @@ const TAMPERINGS: [(&str, &str, &[&str]); 8] = [
             AND user_number = (SELECT number FROM users WHERE id = 'ben')",
         "who is told of an event",
         &["stored 1, counted 2"],
+    ),
+    (
+        "UPDATE events SET messages = messages + 1, threads = NULL",
+        "how many threads and messages the tenant holds",
+        &["tenant: stored 0 4, counted 1 3"],
     ),
     (
         "DELETE FROM revisions",

@@ -44,6 +44,7 @@ fn assert_names(line: &str, named: &[&str]) {
 #[case::no_boolean("--trust-network=perhaps", &["trust-network", "perhaps"])]
 #[case::boolean_apart("--require-tenant perhaps", &["perhaps"])]
 #[case::no_mode("--auth=everybody", &["auth", "everybody"])]
+#[case::no_tenant("--operator-tenant=Ops", &["operator-tenant", "Ops"])]
 #[case::no_key("--auth=jwt", &["jwt-key"])]
 #[case::certificate_alone("--tls-cert=cert.pem", &["tls-cert", "tls-key"])]
 #[case::authority_alone("--tls-client-ca=ca.pem", &["tls-client-ca", "tls-cert"])]

@@ -3,7 +3,8 @@
 use letterbox::pb::{
     DeleteThreadRequest, DeleteThreadResponse, EditMessageResponse, MarkThreadReadResponse,
     MarkThreadUnreadRequest, MarkThreadUnreadResponse, ReplyThreadResponse, RestoreThreadRequest,
-    RestoreThreadResponse, SendMessageResponse, messaging_service_client::MessagingServiceClient,
+    RestoreThreadResponse, SendMessageResponse, admin::admin_service_client::AdminServiceClient,
+    messaging_service_client::MessagingServiceClient,
 };
 use tonic::{
     Request, Status, Streaming,
@@ -25,6 +26,7 @@ const ANSWER_BYTES_MAX: usize = 4 << 20;
 #[derive(Clone)]
 pub(crate) struct Client {
     service: MessagingServiceClient<Channel>,
+    pub(super) admin: AdminServiceClient<Channel>,
     headers: Vec<(AsciiMetadataKey, AsciiMetadataValue)>,
 }
 
@@ -92,6 +94,7 @@ impl Client {
 
     pub(super) fn new(channel: Channel) -> Self {
         Self {
+            admin: AdminServiceClient::new(channel.clone()),
             service: MessagingServiceClient::new(channel)
                 .max_decoding_message_size(ANSWER_BYTES_MAX),
             headers: Vec::new(),
@@ -122,7 +125,7 @@ impl Client {
         self.with("x-user-scopes", scopes)
     }
 
-    fn request<T>(&self, body: T) -> Request<T> {
+    pub(super) fn request<T>(&self, body: T) -> Request<T> {
         let mut request = Request::new(body);
         for (key, value) in &self.headers {
             request.metadata_mut().append(key.clone(), value.clone());

@@ -1,9 +1,11 @@
 //! What the tests speak: servers with a database of their own, clients, watches, refusals.
 
+mod admin;
 mod client;
 mod clock;
 mod database;
 mod raw;
+mod reflection;
 mod refusal;
 mod server;
 mod text;
@@ -11,10 +13,12 @@ mod watch;
 
 use std::{future::Future, time::Duration};
 
+pub(crate) use admin::{ids, named, told};
 pub(crate) use client::{Client, Sent};
 pub(crate) use clock::ManualClock;
 pub(crate) use database::Database;
 pub(crate) use raw::{RawClient, raw_call};
+pub(crate) use reflection::{calls, described};
 pub(crate) use refusal::{Refusal, assert_invalid, assert_refused};
 pub(crate) use server::{QUICK, TestServer};
 pub(crate) use text::{MessageText, ViewText, request_id, subjects, unused_id};

@@ -9,7 +9,7 @@ use super::issuer::{
     ACT_AS, Deployment, SECRET, assert_turned_away, claims, in_seconds, jwk, name_of, rsa, set,
     signed, token,
 };
-use crate::support::prelude::*;
+use crate::support::{prelude::*, told};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -79,6 +79,51 @@ async fn long_names_are_cut_and_long_addresses_dropped() {
     let user = ana.summary().await.user.expect("the caller");
     assert_eq!(user.first_name, "ä".repeat(150));
     assert_eq!(user.email, "");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn names_lose_their_control_characters_and_addresses_with_any_are_dropped(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::with_key(database, SECRET).await;
+    let profile = json!({"given_name": "A\u{0}n\na", "email": "ana\u{0}@example.org"});
+    let ana = deployment.bearer(&token(&claims("ana", profile)));
+    let user = ana.summary().await.user.expect("the caller");
+    assert_eq!((user.first_name.as_str(), user.email.as_str()), ("Ana", ""));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_admin_tells_counts_until_a_token_is_issued_later(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::with_key(database, SECRET).await;
+    let bearer = |user: &str, name: &str, issued: i64| {
+        let profile = json!({"given_name": name, "iat": in_seconds(issued)});
+        deployment.bearer(&token(&claims(user, profile)))
+    };
+    let name = async |client: &Client| client.summary().await.user.expect("them").first_name;
+    let admin = deployment.service("letterbox.admin");
+    admin.create_users(vec![told("ana Anna")]).await;
+    // Issued before the admin spoke, and seen only now, by a call that waits for it.
+    let before = bearer("ana", "Ana", -60);
+    assert_eq!(name(&before).await, "Anna");
+    bearer("ana", "After", 60).summary().await;
+    eventually("the later name", async || {
+        (name(&before).await == "After").then_some(())
+    })
+    .await;
+
+    // A token from a clock ahead of ours does not hold an admin off, and has had its turn.
+    let ahead = in_seconds(60);
+    let profile = json!({"given_name": "Ben", "iat": ahead});
+    let ben = deployment.bearer(&token(&claims("ben", profile)));
+    assert_eq!(name(&ben).await, "Ben");
+    let updated = admin.update_users(vec![told("ben Bruno")]).await.remove(0);
+    let told_at = updated.profile_time.expect("a time").seconds;
+    assert_eq!((updated.first_name.as_str(), told_at), ("Bruno", ahead));
+    assert_eq!(name(&ben).await, "Bruno");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,11 +7,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::{Value, json};
 
-pub(crate) use self::issuer::key_file;
-use self::issuer::{
-    ACT_AS, Deployment, SECRET, assert_turned_away, claims, in_seconds, jwk, name_of, rsa, set,
-    signed, token,
-};
+use self::issuer::{ACT_AS, assert_turned_away, in_seconds, jwk, name_of, rsa, set, signed};
+pub(crate) use self::issuer::{Deployment, SECRET, claims, key_file, token};
 use crate::support::prelude::*;
 
 #[rstest]

@@ -76,8 +76,8 @@ pub(super) fn load(asked: Asked) -> String {
         asked.marks.then_some(FOUND_MARKS),
     ];
     let found = found.map(|part| part.unwrap_or("NULL")).join(",\n");
-    let (lists, head, highest_user) = (lists.join(",\n"), head!(), HIGHEST_USER);
-    format!("WITH {lists} SELECT CAST(json_array({head}, {highest_user}, {found}) AS text)")
+    let lists = lists.join(",\n");
+    format!("WITH {lists} SELECT CAST(json_array({HEAD}, {HIGHEST_USER}, {found}) AS text)")
 }
 
 /// A list of what comes from one or two sources; from two each once.
@@ -112,11 +112,14 @@ const NAMED_USERS: &str = concat!(
 const USERS_OF_PARTICIPANTS: &str = "SELECT CAST(p.value->>1 AS bigint) AS number
     FROM participants_of_threads w CROSS JOIN elements_of(w.of_one) AS p";
 
+const HEAD: &str = "(SELECT json_array(e.position, hex(e.id), e.threads, e.messages) FROM events e
+        WHERE e.tenant = $1 ORDER BY e.position DESC LIMIT 1)";
 const HIGHEST_USER: &str =
     "(SELECT u.number FROM users u WHERE u.tenant = $1 ORDER BY u.number DESC LIMIT 1)";
 const FOUND_USERS: &str = concat!(
-    "(SELECT json_group_array((SELECT json_array(u.number, u.id,
-        json_array(u.first_name, u.last_name, u.email), u.known_time, u.profile_time, ",
+    "(SELECT json_group_array((SELECT json_array(u.number, ",
+    user_record!(),
+    ", ",
     mailbox!("u.number"),
     ") FROM users u WHERE u.tenant = $1 AND u.number = w.number)) FROM wanted_users w)"
 );

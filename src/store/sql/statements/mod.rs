@@ -72,6 +72,12 @@ statements! {
     has_thread = users::HAS_THREAD;
     /// Whether a user (`$2`) takes part in a thread (`$3`).
     takes_part = users::TAKES_PART;
+    /// So many (`$3`) of the tenant's users, from a number on (`$2`, exclusive).
+    users = users::USERS;
+    /// How much a tenant holds.
+    size_of_tenant = users::TENANT;
+    /// How much each of so many (`$2`) tenants holds, by name, after this one (`$1`).
+    sizes_of_tenants = users::TENANTS;
     /// The threads of one placement (`$6`).
     inbox_placed = inbox::INBOX_PLACED;
     /// The same, backwards.

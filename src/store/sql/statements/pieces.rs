@@ -12,6 +12,14 @@ macro_rules! user {
     };
 }
 
+/// All that is kept of the user `u`.
+macro_rules! user_record {
+    () => {
+        "json_array(u.id, json_array(u.first_name, u.last_name, u.email), u.known_time,
+            u.profile_time, u.deactivated_time)"
+    };
+}
+
 /// The number of the user of this id.
 macro_rules! user_number {
     ($id:expr) => {

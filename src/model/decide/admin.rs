@@ -1,0 +1,79 @@
+//! What admins do to users.
+
+use super::super::{
+    ChangeUsers, Context, Outcome, ProfileChange, Refusal, State, Time, UserChange, UserId,
+    UserRecord,
+};
+
+impl State {
+    pub(super) fn change_users(
+        &mut self,
+        users: &ChangeUsers,
+        context: &Context<'_>,
+    ) -> Result<Outcome, Refusal> {
+        let named = users.change.users();
+        if !matches!(users.change, UserChange::Create(_)) {
+            self.check_users(&named)?;
+        }
+        match &users.change {
+            UserChange::Create(told) => {
+                for (id, change) in told {
+                    self.meet(id, context.now);
+                    self.tell(id, change, context.now);
+                }
+            }
+            UserChange::Update(told) => {
+                for (id, change) in told {
+                    self.tell(id, change, context.now);
+                }
+            }
+            UserChange::Deactivate(ids) => {
+                for id in ids {
+                    self.change_user(id, |record| {
+                        record.deactivated_time.get_or_insert(context.now);
+                    });
+                }
+            }
+            UserChange::Reactivate(ids) => {
+                for id in ids {
+                    self.change_user(id, |record| record.deactivated_time = None);
+                }
+            }
+        }
+        let changed = named.into_iter().map(|id| self.record(id)).collect();
+        Ok(Outcome::UsersChanged(changed))
+    }
+
+    /// Whoever is named must be there.
+    fn check_users(&self, named: &[&UserId]) -> Result<(), Refusal> {
+        let missing = named.iter().filter(|id| !self.rows.users.contains_key(id));
+        let missing: Vec<UserId> = missing.map(|id| (*id).clone()).collect();
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Refusal::UsersNotFound(missing))
+        }
+    }
+
+    /// Keeps what an admin tells, in the place of whatever a token has told before.
+    fn tell(&mut self, id: &UserId, change: &ProfileChange, now: Time) {
+        if *change == ProfileChange::default() {
+            return;
+        }
+        self.change_user(id, |record| {
+            record.user.profile = change.applied_to(&record.user.profile);
+            // Tokens from a clock ahead of ours have been dealt with, too.
+            record.profile_time = record.profile_time.max(Some(now));
+        });
+    }
+
+    fn change_user(&mut self, id: &UserId, change: impl FnOnce(&mut UserRecord)) {
+        if let Some(record) = self.rows.users.get_mut(id) {
+            let before = record.clone();
+            change(record);
+            if *record != before {
+                self.changed.users.insert(id.clone());
+            }
+        }
+    }
+}
