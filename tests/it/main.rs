@@ -13,6 +13,7 @@ mod email_addresses;
 mod errors;
 mod expiring;
 mod filing;
+mod fuzz;
 mod identity;
 mod inbox;
 mod layers;
