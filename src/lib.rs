@@ -15,5 +15,6 @@ pub mod server;
 pub mod store;
 pub mod telemetry;
 pub mod token;
+pub mod traces;
 
 pub use grpc::pb;

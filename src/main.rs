@@ -31,14 +31,20 @@ fn main() -> ExitCode {
         }
         Err(error) => return fail(&error.to_string(), EXIT_SETTING),
     };
-    if let Err(problem) = telemetry::start(&settings) {
-        return fail(&problem, EXIT_SETTING);
-    }
     let runtime = match Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}"), 1),
     };
+    let telemetry = {
+        let _runtime = runtime.enter();
+        telemetry::start(&settings)
+    };
+    let telemetry = match telemetry {
+        Ok(telemetry) => telemetry,
+        Err(problem) => return fail(&problem, EXIT_SETTING),
+    };
     let result = runtime.block_on(run(command, settings));
+    telemetry.stop();
     // What is still under way after the drain timeout is not waited for.
     runtime.shutdown_background();
     match result {

@@ -233,10 +233,11 @@ fn address(text: &str) -> Result<SocketAddr, String> {
     resolved.ok_or_else(|| format!("`{text}` is not an address such as 127.0.0.1:50051"))
 }
 
-/// A URL that is dialed; whatever stands behind the port is not used.
 fn endpoint(text: &str) -> Result<String, String> {
     let url: Option<http::Uri> = text.parse().ok();
-    let usable = url.is_some_and(|url| url.scheme_str() == Some("http") && url.host().is_some());
+    let usable = url.is_some_and(|url| {
+        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some()
+    });
     let problem = || "is not a URL such as http://127.0.0.1:4317".to_owned();
     usable.then(|| text.to_owned()).ok_or_else(problem)
 }

@@ -20,6 +20,7 @@ use http_body::Body as _;
 use tokio::time::Instant;
 use tonic::body::Body;
 use tower::Service;
+use tracing::Instrument;
 
 use super::{
     auth::Authenticator,
@@ -84,7 +85,7 @@ impl<S> CallService<S> {
         }
         let identity = self.authenticator.authenticate(request.headers());
         let identity = identity.map_err(Failure::TurnedAway)?;
-        call.is_by(identity.clone());
+        call.is_by(identity.clone(), request.headers());
         request.extensions_mut().insert(identity);
         Ok(())
     }
@@ -116,8 +117,9 @@ where
         // The service that was polled ready is the one to call.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
+        let span = call.span();
 
-        Box::pin(async move {
+        let work = async move {
             let result = match admitted {
                 Ok(()) => guarded(inner.call(request), deadline).await,
                 Err(failure) => {
@@ -136,7 +138,8 @@ where
             });
             let response = response.unwrap_or_else(|failure| status(failure, &*ids).into_http());
             Ok(call.answered(response))
-        })
+        };
+        Box::pin(work.instrument(span))
     }
 }
 

@@ -12,6 +12,7 @@ use http::{HeaderMap, Request, Response};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::Instant;
 use tonic::{Status, body::Body};
+use tracing::Span;
 
 use super::{
     auth::Identity,
@@ -20,6 +21,7 @@ use super::{
 use crate::{
     metrics::{CODES, Held, Metrics, Rpc},
     model::Ids,
+    traces,
 };
 
 /// How long a request id of the caller's may be.
@@ -33,6 +35,8 @@ pub(super) struct Observed {
     pub(super) started: Instant,
     request_id: OnceCell<Box<str>>,
     identity: Option<Identity>,
+    /// Where it is traced.
+    span: Span,
     ended: bool,
     _in_flight: Held,
 }
@@ -53,22 +57,40 @@ impl Observed {
             request_id: request_id(request.headers())
                 .map_or_else(OnceCell::new, |given| OnceCell::from(Box::from(given))),
             identity: None,
+            span: Span::none(),
             ended: false,
             _in_flight: metrics.rpc.start(rpc),
         }
     }
 
-    /// Who calls is known.
-    pub(super) fn is_by(&mut self, identity: Identity) {
+    /// Who calls is known; from here on it is traced, if it is.
+    pub(super) fn is_by(&mut self, identity: Identity, headers: &HeaderMap) {
+        if let Some((service, method)) = self.rpc.full_name() {
+            self.span = traces::call(service, method, headers);
+        }
+        if !self.span.is_disabled() {
+            traces::is_by(
+                &self.span,
+                identity.caller.tenant.as_str(),
+                self.request_id(),
+            );
+        }
         self.identity = Some(identity);
     }
 
+    /// The span of the call.
+    pub(super) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
     /// The answer is there: it ends the call, unless a stream follows, which ends it later.
-    pub(super) fn answered(self, response: Response<Body>) -> Response<Body> {
+    pub(super) fn answered(mut self, response: Response<Body>) -> Response<Body> {
         self.metrics.rpc.answered(self.rpc, self.started.elapsed());
         match code(response.headers()) {
             Some(code) => self.end(code),
             None if self.rpc.is_stream() => {
+                // A trace of a watch would be sent when it ends, in days.
+                self.span = Span::none();
                 return response.map(|body| {
                     Body::new(ObservedBody {
                         body,
@@ -89,6 +111,8 @@ impl Observed {
     fn note_end(&mut self, code: usize) {
         self.ended = true;
         self.metrics.rpc.ended(self.rpc, code);
+        let our_fault = is_our_fault(code, self.rpc.is_stream());
+        traces::ended(&self.span, code, our_fault);
         let caller = self.identity.as_ref().map(|identity| &identity.caller);
         let acting = self.identity.as_ref().and_then(|who| who.acting.as_ref());
         // The level of a line is settled when the program is compiled.
@@ -96,6 +120,7 @@ impl Observed {
             ($level:ident) => {
                 tracing::$level!(
                     request_id = self.request_id(),
+                    trace_id = traces::trace_id(&self.span).map(tracing::field::display),
                     rpc = self.rpc.name(),
                     code = CODES.get(code).copied().unwrap_or("UNKNOWN"),
                     tenant = caller.map(|caller| caller.tenant.as_str()),
@@ -106,7 +131,7 @@ impl Observed {
                 )
             };
         }
-        if is_our_fault(code, self.rpc.is_stream()) {
+        if our_fault {
             line!(info);
         } else {
             line!(debug);

@@ -124,6 +124,11 @@ macro_rules! label {
             /// The label, and its values in the order of the variants.
             pub(super) const LABEL: $crate::metrics::families::Label<'static> =
                 ($label, &[$($value),*]);
+
+            /// Its name, as the label has it.
+            pub const fn name(self) -> &'static str {
+                Self::LABEL.1[self as usize]
+            }
         }
     };
 }

@@ -112,6 +112,12 @@ impl Rpc {
         RPCS.get(self.0).map_or(OTHER, |(_, name)| name)
     }
 
+    /// Its service and its method, in full; none for what has no series of its own.
+    pub fn full_name(self) -> Option<(&'static str, &'static str)> {
+        let (path, _) = RPCS.get(self.0)?;
+        path.trim_start_matches('/').split_once('/')
+    }
+
     /// Whether it answers with a stream, whose end ends the call.
     pub fn is_stream(self) -> bool {
         STREAMS.contains(&self.name())

@@ -212,7 +212,9 @@ impl Shared {
                 Attempt::Done(decided)
             }
             Ok(Some((decided, true))) => {
-                match self.step(Step::Commit, transaction.commit()).await {
+                let batches = round.iter().filter_map(|batch| batch.jobs.as_deref());
+                let commit = self.step_of(batches, Step::Commit, transaction.commit());
+                match commit.await {
                     Ok(()) => Attempt::Done(decided),
                     Err(error) => Attempt::Unknown(decided, error.into()),
                 }
@@ -285,7 +287,8 @@ impl Shared {
             }
         }
         self.metrics.writer.batch(jobs.len());
-        let loaded = self.step(Step::Load, transaction.load(&batch.tenant, &needs));
+        let load = transaction.load(&batch.tenant, &needs);
+        let loaded = self.step_of([jobs], Step::Load, load);
         let mut state = State::new(loaded.await?);
         let deciding = Instant::now();
         let context = Context {
@@ -315,8 +318,8 @@ impl Shared {
         let decided = deciding.elapsed();
         self.metrics.writer.step(Step::Decide, decided);
         if !changes.is_empty() {
-            self.step(Step::Save, transaction.save(&batch.tenant, &changes))
-                .await?;
+            let save = transaction.save(&batch.tenant, &changes);
+            self.step_of([jobs], Step::Save, save).await?;
         }
         let written = changes.events.last().map(|last| Written {
             after: state.head(),

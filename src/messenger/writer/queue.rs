@@ -7,12 +7,14 @@ use std::{
 };
 
 use tokio::sync::{Notify, oneshot};
+use tracing::Span;
 
 use super::Error;
 use crate::{
     metrics::{Limit, Metrics},
     model::{Command, Outcome, TenantId, UserId},
     store::Expiry,
+    traces,
 };
 
 /// How much can wait. Beyond it a call is turned away at once, so that it can go elsewhere.
@@ -47,6 +49,10 @@ pub(super) struct Job {
     pub(super) user: UserId,
     pub(super) work: Work,
     pub(super) since: Instant,
+    /// The span of the call that it is for.
+    call: Span,
+    /// The span of its wait, which ends with it.
+    wait: Span,
     answer: oneshot::Sender<Result<Answer, Error>>,
 }
 
@@ -68,10 +74,13 @@ impl Job {
         work: Work,
         answer: oneshot::Sender<Result<Answer, Error>>,
     ) -> Self {
+        let call = traces::current();
         Self {
             user,
             work,
             since: Instant::now(),
+            wait: traces::queue(&call),
+            call,
             answer,
         }
     }
@@ -84,6 +93,11 @@ impl Job {
     pub(super) fn answer(self, answer: Result<Answer, Error>) {
         // Whoever asked may have gone meanwhile.
         let _ = self.answer.send(answer);
+    }
+
+    /// Its batch, of so many commands, takes a step.
+    pub(super) fn step(&self, step: &'static str, commands: usize) -> Span {
+        traces::step(&self.call, step, commands)
     }
 
     fn text_bytes(&self) -> usize {
@@ -314,9 +328,10 @@ impl TenantQueue {
         let mut taken = Taken::default();
         let mut wanted_bytes = 0;
         while taken.jobs.len() < BATCH_COMMANDS && wanted_bytes < BATCH_TEXT_BYTES {
-            let Some(job) = self.jobs.pop_front() else {
+            let Some(mut job) = self.jobs.pop_front() else {
                 break;
             };
+            job.wait = Span::none();
             taken.count += 1;
             taken.bytes += job.text_bytes();
             if let Some(count) = self.users.get_mut(&job.user) {
