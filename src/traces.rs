@@ -26,7 +26,7 @@ pub const TARGET: &str = "traces";
 /// Its caller's `traceparent` (<https://www.w3.org/TR/trace-context/>) is its parent, and says whether
 /// it is sampled.
 pub fn call(service: &str, method: &str, headers: &HeaderMap) -> Span {
-    if !tracing::enabled!(target: TARGET, Level::INFO) {
+    if !tracing::span_enabled!(target: TARGET, Level::INFO) {
         return Span::none();
     }
     let name = format!("{service}/{method}");

@@ -10,8 +10,8 @@ mod database;
 mod families;
 mod feed;
 mod limits;
+mod process;
 mod rpc;
-mod server;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,8 +22,8 @@ pub use self::{
     database::{DatabaseMetrics, Pool, Removed},
     feed::FeedMetrics,
     limits::{Limit, LimitMetrics},
+    process::{ProcessMetrics, Reread},
     rpc::{CODES, Rpc, RpcMetrics},
-    server::{Reread, ServerMetrics},
     writer::{Repeat, Step, WriterMetrics},
 };
 use families::Families;
@@ -48,7 +48,7 @@ pub struct Metrics {
     /// Limits that callers have come up against.
     pub limits: LimitMetrics,
     /// Connections of callers, and files that are reread.
-    pub process: ServerMetrics,
+    pub process: ProcessMetrics,
     registry: Registry,
     on_scrape: Mutex<Vec<Box<dyn Fn() + Send + Sync>>>,
 }
@@ -64,7 +64,7 @@ impl Metrics {
             feed: FeedMetrics::new(&families),
             database: DatabaseMetrics::new(&families),
             limits: LimitMetrics::new(&families),
-            process: ServerMetrics::new(&families),
+            process: ProcessMetrics::new(&families),
             registry,
             on_scrape: Mutex::default(),
         })

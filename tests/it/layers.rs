@@ -222,7 +222,7 @@ fn assert_only(places: &[&str], names: &[&str]) {
 #[case::metrics(
     "metrics",
     &["tonic", "prost", "sqlx", "tokio"],
-    &["model", "store", "messenger", "grpc", "config", "telemetry"]
+    &["model", "store", "messenger", "grpc", "server", "config", "telemetry", "traces"]
 )]
 #[case::store(
     "store",

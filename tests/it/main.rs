@@ -18,6 +18,7 @@ mod identity;
 mod inbox;
 mod layers;
 mod marking;
+mod metrics;
 mod outages;
 mod page_bytes;
 mod page_tokens;

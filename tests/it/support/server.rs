@@ -1,6 +1,6 @@
 //! A real server on a free port, inside the test's process.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use letterbox::{
     config::Settings,
@@ -9,7 +9,7 @@ use letterbox::{
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Client, Database, ManualClock, database::TestDatabase, soon};
+use super::{Client, Database, ManualClock, Scrape, database::TestDatabase, soon};
 
 /// How a server is to be started.
 #[derive(Clone)]
@@ -22,6 +22,7 @@ impl Setup {
     fn new() -> Self {
         let settings = Settings {
             listen: ([127, 0, 0, 1], 0).into(),
+            metrics_listen: Some(([127, 0, 0, 1], 0).into()),
             ..Settings::default()
         };
         Self {
@@ -66,6 +67,7 @@ impl Setup {
             Err(refusal) => return Err(refusal.to_string()),
         };
         let url = format!("http://{}", server.address());
+        let metrics_address = server.metrics_address().expect("it is asked to");
         let (shutdown, asked) = oneshot::channel();
         let running = tokio::spawn(server.run(async {
             // Ends also when the test drops its server.
@@ -74,6 +76,7 @@ impl Setup {
         Ok(TestServer {
             setup: self,
             endpoint: Endpoint::try_from(url).expect("an address is a URL"),
+            metrics_address,
             shutdown,
             running,
             database,
@@ -85,6 +88,7 @@ impl Setup {
 pub(crate) struct TestServer {
     setup: Setup,
     endpoint: Endpoint,
+    metrics_address: SocketAddr,
     shutdown: oneshot::Sender<()>,
     running: JoinHandle<()>,
     database: Arc<TestDatabase>,
@@ -157,6 +161,16 @@ impl TestServer {
     pub(crate) fn authority(&self) -> String {
         let authority = self.endpoint.uri().authority();
         authority.expect("an address").to_string()
+    }
+
+    /// Where its metrics are scraped.
+    pub(crate) fn metrics_address(&self) -> SocketAddr {
+        self.metrics_address
+    }
+
+    /// What it has counted so far.
+    pub(crate) async fn scrape(&self) -> Scrape {
+        Scrape::of(self.metrics_address).await
     }
 
     /// The database under the server.

@@ -9,7 +9,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use crate::support::prelude::*;
 
 /// What is in one of the tests' certificates and keys.
-fn pem(name: &str) -> Vec<u8> {
+pub(crate) fn pem(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/tls/certs");
     fs::read(folder.join(name)).expect("a certificate of the tests")
 }
@@ -105,6 +105,11 @@ async fn who_speaks_plain_text_is_not_served_and_holds_nobody_up() {
     let plain = deployment.server.client("ana");
     let refused = plain.get_inbox_summary(GetInboxSummaryRequest {}).await;
     refused.expect_err("an answer in plain text");
+    eventually("the handshake that failed", async || {
+        let scrape = deployment.server.scrape().await;
+        (scrape.count("letterbox_tls_handshakes_failed_total") > 0).then_some(())
+    })
+    .await;
     // Nor does one who says nothing at all.
     let silent = tokio::net::TcpStream::connect(deployment.server.authority()).await;
     assert!(deployment.serves("one", None).await);
@@ -137,9 +142,20 @@ async fn certificates_replaced_in_their_files_are_taken_and_connections_stay() {
     let ana = Client::over(channel).with("x-user-id", "ana");
     ana.summary().await;
     // The certificate first, then its key: in between both stay as they were.
-    for (file, name) in [("cert", "server-two.pem"), ("key", "server-two.key")] {
+    let replacing = [
+        ("cert", "server-two.pem", "failed"),
+        ("key", "server-two.key", "ok"),
+    ];
+    for (file, name, outcome) in replacing {
         fs::write(deployment.folder.path().join(file), pem(name)).expect("written");
-        ana.summary().await;
+        let labels = format!("file=\"certificates\",outcome=\"{outcome}\"");
+        eventually("the change to be noticed", async || {
+            ana.summary().await;
+            let scrape = deployment.server.scrape().await;
+            let rereads = scrape.count(&format!("letterbox_rereads_total{{{labels}}}"));
+            (rereads == 1).then_some(())
+        })
+        .await;
     }
     eventually("the new certificate", async || {
         ana.summary().await;

@@ -1,7 +1,5 @@
 //! What changes while tokens are in use: profiles, keys, and what time it is.
 
-use std::time::{Duration, Instant};
-
 use jsonwebtoken::Algorithm;
 use serde_json::json;
 
@@ -156,10 +154,18 @@ async fn a_key_replaced_in_the_file_is_taken_within_seconds_and_no_call_fails() 
     assert_turned_away(&one, Code::Unauthenticated, "CREDENTIALS_NOT_ACCEPTED").await;
     // What cannot be used changes nothing.
     deployment.replace_key(b"{\"keys\": []}");
-    let until = Instant::now() + Duration::from_millis(1_500);
-    while Instant::now() < until {
+    let rereads = async |outcome: &str| {
+        let labels = format!("file=\"jwt_key\",outcome=\"{outcome}\"");
+        let scrape = deployment.server.scrape().await;
+        scrape.count(&format!("letterbox_rereads_total{{{labels}}}"))
+    };
+    eventually("the unusable file to be noticed", async || {
         assert_eq!(name_of(&two).await, "ana");
-    }
+        (rereads("failed").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(name_of(&two).await, "ana");
+    assert_eq!(rereads("ok").await, 2);
 }
 
 #[rstest]

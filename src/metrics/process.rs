@@ -15,7 +15,7 @@ label! {
 }
 
 /// How callers reach the process.
-pub struct ServerMetrics {
+pub struct ProcessMetrics {
     /// Connections that are open.
     pub connections: IntGauge,
     /// Connections that were taken.
@@ -25,7 +25,7 @@ pub struct ServerMetrics {
     rereads: Vec<Vec<IntCounter>>,
 }
 
-impl ServerMetrics {
+impl ProcessMetrics {
     pub(super) fn new(families: &Families<'_>) -> Self {
         families.constant(
             "letterbox_build_info",
