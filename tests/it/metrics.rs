@@ -264,11 +264,7 @@ async fn metrics_are_at_one_path_and_nothing_else_is() {
     assert!(found.head.contains(format), "{}", found.head);
     for path in ["/", "/metrics/", "/debug"] {
         let missing = fetch(server.metrics_address(), path).await;
-        assert!(
-            missing.head.starts_with("HTTP/1.1 404 "),
-            "{path}: {}",
-            missing.head
-        );
+        assert!(missing.head.contains(" 404 "), "{path}: {}", missing.head);
     }
 }
 

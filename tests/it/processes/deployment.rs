@@ -126,6 +126,14 @@ impl Server {
         self.address
     }
 
+    /// Where its metrics are scraped, if it was told to have them scraped.
+    pub(crate) async fn metrics_address(&self) -> SocketAddr {
+        let line = self.process.line_with("metrics on http://").await;
+        let said: serde_json::Value = serde_json::from_str(&line).expect("a line is an object");
+        let address = said["address"].as_str().and_then(|text| text.parse().ok());
+        address.unwrap_or_else(|| panic!("no address in {line}"))
+    }
+
     /// A connection of one's own.
     pub(crate) fn connect(&self) -> Channel {
         connect(self.address)

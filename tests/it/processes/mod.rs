@@ -16,6 +16,7 @@ mod killed;
 mod logging;
 mod migrating;
 mod process;
+mod prometheus;
 mod record;
 mod replicas;
 mod settings;

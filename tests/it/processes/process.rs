@@ -83,6 +83,12 @@ impl Process {
         address.unwrap_or_else(|| panic!("the log begins with {line:?}, without an address"))
     }
 
+    /// The first line of its log that holds this.
+    pub(crate) async fn line_with(&self, part: &str) -> String {
+        let what = format!("{part} in the log");
+        soon(&what, self.stderr.with(part)).await
+    }
+
     /// Sends it a signal, such as TERM.
     pub(crate) fn signal(&self, name: &str) {
         send_signal(self.child.id(), name);
@@ -153,6 +159,16 @@ impl Lines {
         let mut lines = self.lines.clone();
         let lines = lines.wait_for(|lines| !lines.is_empty()).await;
         lines.expect("the process says something")[0].clone()
+    }
+
+    async fn with(&self, part: &str) -> String {
+        let mut lines = self.lines.clone();
+        let holds = |line: &&String| line.contains(part);
+        let found = lines
+            .wait_for(|lines| lines.iter().any(|line| holds(&line)))
+            .await;
+        let found = found.expect("the process goes on");
+        found.iter().find(holds).expect("it is there").clone()
     }
 
     /// All lines, once the process has ended.

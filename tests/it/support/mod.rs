@@ -21,7 +21,7 @@ pub(crate) use database::Database;
 pub(crate) use raw::{RawClient, raw_call};
 pub(crate) use reflection::{calls, described};
 pub(crate) use refusal::{Refusal, assert_invalid, assert_refused};
-pub(crate) use scrape::{Scrape, fetch};
+pub(crate) use scrape::{Scrape, fetch, try_fetch};
 pub(crate) use server::{QUICK, TestServer};
 pub(crate) use text::{MessageText, ViewText, request_id, subjects, unused_id};
 pub(crate) use watch::{Watch, assert_watch_invalid, assert_watch_refused};
