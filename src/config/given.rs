@@ -93,7 +93,9 @@ impl Given {
             }
             let value = match value {
                 toml::Value::String(text) => text,
-                toml::Value::Boolean(_) | toml::Value::Integer(_) => value.to_string(),
+                toml::Value::Boolean(_) | toml::Value::Integer(_) | toml::Value::Float(_) => {
+                    value.to_string()
+                }
                 _ => return Err(SettingError(format!("{named}: {key} must be a text"))),
             };
             given.insert(name, (value, named.to_string()));

@@ -211,3 +211,44 @@ fn request_id(headers: &HeaderMap) -> Option<&str> {
     let fits = (1..=REQUEST_ID_BYTES_MAX).contains(&id.len());
     (is_visible && fits).then_some(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
+    use super::*;
+    use crate::grpc::DESCRIPTORS;
+
+    #[test]
+    fn every_rpc_has_series_of_its_own() {
+        let descriptors = FileDescriptorSet::decode(DESCRIPTORS).expect("descriptors");
+        for file in &descriptors.file {
+            for service in &file.service {
+                for method in &service.method {
+                    let path = format!("/{}.{}/{}", file.package(), service.name(), method.name());
+                    let rpc = Rpc::of_path(&path);
+                    assert_ne!(rpc.name(), "other", "{path} is missing in metrics/rpc.rs");
+                    assert_eq!(rpc.is_stream(), method.server_streaming(), "{path}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_request_id_is_taken_where_it_cannot_break_a_line() {
+        let check = |given: &[&'static str], expected: Option<&str>| {
+            let mut headers = HeaderMap::new();
+            for id in given {
+                headers.append("x-request-id", http::HeaderValue::from_static(id));
+            }
+            assert_eq!(request_id(&headers), expected, "{given:?}");
+        };
+        check(&["7f3a:1/x"], Some("7f3a:1/x"));
+        check(&[], None);
+        check(&[""], None);
+        check(&["two words"], None);
+        check(&["a\tb"], None);
+        check(&["one", "two"], None);
+    }
+}

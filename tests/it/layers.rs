@@ -217,7 +217,7 @@ fn assert_only(places: &[&str], names: &[&str]) {
 #[case::model(
     "model",
     &["tonic", "prost", "sqlx", "tokio", "prometheus"],
-    &["metrics", "store", "messenger", "grpc", "server", "config", "telemetry"]
+    &["metrics", "traces", "store", "messenger", "grpc", "server", "config", "telemetry"]
 )]
 #[case::metrics(
     "metrics",
@@ -227,7 +227,7 @@ fn assert_only(places: &[&str], names: &[&str]) {
 #[case::store(
     "store",
     &["tonic", "prost"],
-    &["messenger", "grpc", "server", "config", "telemetry"]
+    &["traces", "messenger", "grpc", "server", "config", "telemetry"]
 )]
 #[case::messenger(
     "messenger",
@@ -256,11 +256,18 @@ fn only_the_store_names_a_database() {
     }
 }
 
-#[test]
-fn only_the_metrics_know_how_they_are_kept() {
+#[rstest]
+#[case::metrics("prometheus", &["metrics"])]
+#[case::traces("opentelemetry", &["traces", "telemetry"])]
+#[case::spans("tracing_opentelemetry", &["traces", "telemetry"])]
+fn only_one_place_knows_how_it_is_told(#[case] name: &str, #[case] places: &[&str]) {
     for source in sources() {
-        let named = source.names_crate("prometheus");
-        assert!(!named || source.layer() == "metrics", "{}", source.path);
+        let named = source.names_crate(name);
+        assert!(
+            !named || places.contains(&source.layer()),
+            "{}",
+            source.path
+        );
     }
 }
 

@@ -2,6 +2,11 @@
 
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path, time::Duration};
 
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
 use crate::support::prelude::*;
 
 /// Waits until a series has a value that is wanted.
@@ -107,6 +112,31 @@ async fn watchers_and_what_they_are_sent_are_counted(
     })
     .await;
     reaches(&server, "letterbox_feed_tails", |tails| tails == 0).await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_who_takes_nothing_is_counted_as_it_falls_behind_and_is_cut_off(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = TestServer::setup()
+        .settings(|settings| settings.watch_stall_timeout = Duration::from_secs(3))
+        .start(database)
+        .await;
+    let stalled = server.client("ben").watch().await;
+    let ana = server.client("ana");
+    let content = "x".repeat(65_536);
+    let plans = ana.start("plans", &["ben"], &content).await;
+    // More than the connection's windows and the watcher's queue hold.
+    for _ in 0..80 {
+        ana.reply(&plans.thread, &content).await;
+    }
+    reaches(&server, "letterbox_feed_overflows_total", |count| count > 0).await;
+    reaches(&server, "letterbox_feed_watchers_cut_off_total", |count| {
+        count == 1
+    })
+    .await;
+    drop(stalled);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -266,6 +296,35 @@ async fn metrics_are_at_one_path_and_nothing_else_is() {
         let missing = fetch(server.metrics_address(), path).await;
         assert!(missing.head.contains(" 404 "), "{path}: {}", missing.head);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_can_be_watched_and_scrapes_do_not_hold_up_the_end() {
+    let server = TestServer::start(Database::Sqlite).await;
+    let metrics = server.metrics_address();
+    // One says nothing at all, and one keeps its connection.
+    let silent = TcpStream::connect(metrics).await.expect("it listens");
+    let mut kept = TcpStream::connect(metrics).await.expect("it listens");
+    let request = b"GET /metrics HTTP/1.1\r\nhost: metrics\r\n\r\n";
+    kept.write_all(request).await.expect("it reads");
+    kept.read_u8().await.expect("it answers");
+
+    // A client that does not hang up holds up the drain, which lasts for as long as is left.
+    let open = TcpStream::connect(server.authority())
+        .await
+        .expect("it listens");
+    let ending = server.begin_to_stop();
+    eventually("a scrape amid the drain", async || {
+        let watches = "letterbox_connections_open";
+        let scrape = Scrape::of(metrics).await;
+        (scrape.count(watches) == 1 && !ending.is_finished()).then_some(())
+    })
+    .await;
+    drop(open);
+    soon("the end", ending)
+        .await
+        .expect("a server ends in good order");
+    drop((silent, kept));
 }
 
 /// Compares docs/metrics.md with the families that there are; the message of a failure is what its

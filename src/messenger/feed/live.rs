@@ -145,8 +145,9 @@ impl Live {
         }
     }
 
-    /// Hands a piece of the log to the watchers concerned.
-    pub(super) fn hand_out(&mut self, events: Vec<Arc<LoggedEvent>>, through: LogPosition) {
+    /// Hands a piece of the log to the watchers concerned; says how many places overflowed by it.
+    pub(super) fn hand_out(&mut self, events: Vec<Arc<LoggedEvent>>, through: LogPosition) -> u64 {
+        let mut overflowed = 0;
         for event in events {
             let told = event
                 .audience
@@ -154,11 +155,12 @@ impl Live {
                 .filter_map(|user| self.users.get(user))
                 .flat_map(HashMap::values);
             for place in self.everyone.values().chain(told) {
-                place.push(&event);
+                overflowed += u64::from(place.push(&event));
             }
         }
         self.position = through;
         self.look();
+        overflowed
     }
 
     /// Notes that the log was looked at, and has nothing after the position.
@@ -206,13 +208,14 @@ impl Live {
 }
 
 impl Place {
-    fn push(&self, event: &Arc<LoggedEvent>) {
+    /// Takes an event in for the watcher; says whether it overflows by it.
+    fn push(&self, event: &Arc<LoggedEvent>) -> bool {
         if !self.watch.wants(event) {
-            return;
+            return false;
         }
         let mut queue = self.lock();
         if queue.overflowed {
-            return;
+            return false;
         }
         let bytes = queue.bytes + event.weight();
         if queue.events.len() >= QUEUE_EVENTS || bytes > QUEUE_BYTES && !queue.events.is_empty() {
@@ -226,8 +229,10 @@ impl Place {
             queue.events.push_back(Arc::clone(event));
             queue.bytes = bytes;
         }
+        let overflows = queue.overflowed;
         drop(queue);
         self.changed.notify_one();
+        overflows
     }
 
     /// Takes the next of what is held.

@@ -178,7 +178,8 @@ impl Tail {
             };
             let at_the_end = rows.through == rows.head;
             live.see(rows.head);
-            live.hand_out(rows.events, rows.through);
+            let overflowed = live.hand_out(rows.events, rows.through);
+            shared.metrics.feed.overflowed.inc_by(overflowed);
             if at_the_end {
                 return Ok(());
             }

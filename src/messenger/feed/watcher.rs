@@ -93,7 +93,6 @@ impl Watcher {
             let live = Held::one_more(&metrics.live);
             self.follow(&membership).await?;
             drop(live);
-            metrics.overflowed.inc();
             catching_up = Held::one_more(&metrics.catching_up);
         }
     }

@@ -14,11 +14,14 @@ use crate::support::prelude::*;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_is_taken_ends_the_start(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values("--listen", "--metrics-listen")] setting: &str,
 ) {
     let deployment = Deployment::new(database).await;
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = other.local_addr().unwrap().to_string();
-    let process = Process::start(deployment.command(&["--listen", &address]));
+    let mut command = deployment.command(&[setting, &address]);
+    command.env("LETTERBOX_LISTEN", "127.0.0.1:0");
+    let process = Process::start(command);
     let line = process.refused(1).await;
     assert!(line.contains(&address), "{line}");
 }

@@ -85,11 +85,15 @@ async fn a_file_says_all_that_flags_can() {
          show_started_threads = true\n\
          heartbeat-interval = \"11s\"\n\
          event-retention = \"1d\"\n\
-         drain-timeout = \"1s\"\n",
+         drain-timeout = \"1s\"\n\
+         metrics-listen = \"127.0.0.1:0\"\n\
+         otlp-endpoint = \"http://127.0.0.1:1\"\n\
+         otlp-sampling = 0.5\n",
         deployment.url()
     );
     fs::write(deployment.folder().join("letterbox.toml"), settings).unwrap();
     let server = Server::start(super::process::letterbox(deployment.folder(), &[])).await;
+    Scrape::of(server.metrics_address().await).await;
     let mut ana = server.client("ana");
     let refused = ana.get_inbox_summary(GetInboxSummaryRequest {}).await;
     assert_refused(refused, Code::Unauthenticated, "CREDENTIALS_MISSING");
