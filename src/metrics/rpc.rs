@@ -9,64 +9,25 @@ use super::{
     families::{Families, Label},
 };
 
+/// Pairs the paths of services' rpcs with their names here.
+macro_rules! rpcs {
+    ($($service:literal as $prefix:literal { $($rpc:literal),* $(,)? })*) => {
+        &[$($((concat!("/", $service, "/", $rpc), concat!($prefix, $rpc))),*),*]
+    };
+}
+
 /// The rpcs that have series of their own: their paths, and their names here.
-const RPCS: &[(&str, &str)] = &[
-    ("/letterbox.v1.MessagingService/ListInbox", "ListInbox"),
-    (
-        "/letterbox.v1.MessagingService/GetInboxSummary",
-        "GetInboxSummary",
-    ),
-    ("/letterbox.v1.MessagingService/GetThread", "GetThread"),
-    ("/letterbox.v1.MessagingService/SendMessage", "SendMessage"),
-    ("/letterbox.v1.MessagingService/ReplyThread", "ReplyThread"),
-    ("/letterbox.v1.MessagingService/EditMessage", "EditMessage"),
-    (
-        "/letterbox.v1.MessagingService/MarkThreadRead",
-        "MarkThreadRead",
-    ),
-    (
-        "/letterbox.v1.MessagingService/MarkThreadUnread",
-        "MarkThreadUnread",
-    ),
-    (
-        "/letterbox.v1.MessagingService/DeleteThread",
-        "DeleteThread",
-    ),
-    (
-        "/letterbox.v1.MessagingService/RestoreThread",
-        "RestoreThread",
-    ),
-    (
-        "/letterbox.v1.MessagingService/WatchMessages",
-        "WatchMessages",
-    ),
-    (
-        "/letterbox.admin.v1.AdminService/BatchCreateUsers",
-        "Admin.BatchCreateUsers",
-    ),
-    (
-        "/letterbox.admin.v1.AdminService/BatchUpdateUsers",
-        "Admin.BatchUpdateUsers",
-    ),
-    (
-        "/letterbox.admin.v1.AdminService/BatchDeactivateUsers",
-        "Admin.BatchDeactivateUsers",
-    ),
-    (
-        "/letterbox.admin.v1.AdminService/BatchReactivateUsers",
-        "Admin.BatchReactivateUsers",
-    ),
-    (
-        "/letterbox.admin.v1.AdminService/ListUsers",
-        "Admin.ListUsers",
-    ),
-    (
-        "/letterbox.admin.v1.AdminService/ListTenants",
-        "Admin.ListTenants",
-    ),
-    ("/grpc.health.v1.Health/Check", "Health.Check"),
-    ("/grpc.health.v1.Health/Watch", "Health.Watch"),
-];
+const RPCS: &[(&str, &str)] = rpcs! {
+    "letterbox.v1.MessagingService" as "" {
+        "ListInbox", "GetInboxSummary", "GetThread", "SendMessage", "ReplyThread", "EditMessage",
+        "MarkThreadRead", "MarkThreadUnread", "DeleteThread", "RestoreThread", "WatchMessages",
+    }
+    "letterbox.admin.v1.AdminService" as "Admin." {
+        "BatchCreateUsers", "BatchUpdateUsers", "BatchDeactivateUsers", "BatchReactivateUsers",
+        "ListUsers", "ListTenants",
+    }
+    "grpc.health.v1.Health" as "Health." { "Check", "Watch" }
+};
 
 /// Which of them answer with a stream.
 const STREAMS: &[&str] = &["WatchMessages", "Health.Watch"];
