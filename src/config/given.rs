@@ -27,6 +27,8 @@ const NAMES: &[&str] = &[
     "tls-cert",
     "tls-key",
     "tls-client-ca",
+    "grpc-web",
+    "grpc-web-origins",
     "trust-network",
     "require-tenant",
     "known-users-only",

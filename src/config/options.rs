@@ -103,6 +103,26 @@ pub(super) struct Options {
         value_name = "FILE"
     )]
     tls_client_ca: Option<String>,
+    /// Let pages in browsers call, over gRPC-Web, which also takes HTTP/1.1 [default: off]
+    #[arg(
+        long,
+        env = "LETTERBOX_GRPC_WEB",
+        global = true,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    grpc_web: Option<String>,
+    /// grpc-web: whose pages may call, such as `https://app.example`, separated by commas
+    /// [default: none but the server's own]
+    #[arg(
+        long,
+        env = "LETTERBOX_GRPC_WEB_ORIGINS",
+        global = true,
+        value_name = "ORIGINS"
+    )]
+    grpc_web_origins: Option<String>,
     /// Vouch for the network: trusted-header then also listens on an address that is not loopback
     #[arg(
         long,

@@ -6,6 +6,8 @@ use std::{
     time::Duration,
 };
 
+use http::{HeaderValue, Uri};
+
 use super::{SettingError, given::Given};
 use crate::{model::TenantId, store::Address};
 
@@ -36,6 +38,10 @@ pub struct Settings {
     pub tls_key: Option<PathBuf>,
     /// Who must have signed a client's certificate; none: clients need none.
     pub tls_client_ca: Option<PathBuf>,
+    /// Pages in browsers can call, over gRPC-Web.
+    pub grpc_web: bool,
+    /// Whose pages can call: origins, as browsers name them (RFC 6454).
+    pub grpc_web_origins: Vec<HeaderValue>,
     /// The operator vouches for the network.
     pub trust_network: bool,
     /// A call that names no tenant is refused.
@@ -101,6 +107,8 @@ impl Default for Settings {
             tls_cert: None,
             tls_key: None,
             tls_client_ca: None,
+            grpc_web: false,
+            grpc_web_origins: Vec::new(),
             trust_network: false,
             require_tenant: false,
             known_users_only: false,
@@ -145,6 +153,8 @@ impl Settings {
         given.read("jwt-issuer", &mut settings.jwt_issuer, some)?;
         given.read("jwt-audience", &mut settings.jwt_audience, some)?;
         given.read("jwt-tenant-claim", &mut settings.jwt_tenant_claim, some)?;
+        given.read("grpc-web", &mut settings.grpc_web, switch)?;
+        given.read("grpc-web-origins", &mut settings.grpc_web_origins, origins)?;
         given.read("trust-network", &mut settings.trust_network, switch)?;
         given.read("require-tenant", &mut settings.require_tenant, switch)?;
         given.read("known-users-only", &mut settings.known_users_only, switch)?;
@@ -205,6 +215,9 @@ impl Settings {
                 "tls-client-ca: needs tls-cert and tls-key".to_owned(),
             ));
         }
+        if !self.grpc_web_origins.is_empty() && !self.grpc_web {
+            return Err(SettingError("grpc-web-origins: needs grpc-web".to_owned()));
+        }
         if self.auth == Auth::Jwt {
             return match &self.jwt_key {
                 Some(_) => Ok(()),
@@ -234,7 +247,7 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn endpoint(text: &str) -> Result<String, String> {
-    let url: Option<http::Uri> = text.parse().ok();
+    let url: Option<Uri> = text.parse().ok();
     let usable = url.is_some_and(|url| {
         matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some()
     });
@@ -247,6 +260,31 @@ fn ratio(text: &str) -> Result<f64, String> {
     ratio
         .filter(|ratio| (0.0..=1.0).contains(ratio))
         .ok_or_else(|| format!("`{text}` is not a number from 0 to 1"))
+}
+
+/// Origins, separated by commas.
+fn origins(text: &str) -> Result<Vec<HeaderValue>, String> {
+    text.split(',').map(str::trim).map(origin).collect()
+}
+
+/// An origin in the very form that a browser sends, since that is compared byte for byte.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let as_sent = || {
+        let uri: Uri = text.parse().ok()?;
+        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
+        let default_port = match scheme {
+            "https" => Some(443),
+            "http" => Some(80),
+            _ => None,
+        };
+        let plain = !authority.as_str().contains('@')
+            && !text.bytes().any(|byte| byte.is_ascii_uppercase())
+            && (authority.port_u16().is_none() || authority.port_u16() != default_port);
+        (plain && text == format!("{scheme}://{authority}")).then(|| text.parse().ok())?
+    };
+    as_sent().ok_or_else(|| {
+        format!("`{text}` is not an origin as browsers send it, such as https://app.example")
+    })
 }
 
 fn switch(text: &str) -> Result<bool, String> {

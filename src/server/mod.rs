@@ -4,6 +4,7 @@ mod connections;
 mod scrapes;
 mod system;
 mod tls;
+mod web;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -14,9 +15,10 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 pub use self::system::{SystemClock, SystemIds};
 use self::{
-    connections::Connections,
+    connections::{Connections, Protocols},
     scrapes::Scrapes,
     tls::{Tls, TlsFiles},
+    web::with_web,
 };
 use crate::{
     config::{Auth, SettingError, Settings},
@@ -87,7 +89,8 @@ pub struct Server {
     store: Arc<dyn Store>,
     messenger: Arc<Messenger>,
     health: HealthReporter,
-    service: CallService<Routes>,
+    service: web::Service,
+    protocols: Protocols,
     tls: Option<Arc<Tls>>,
     metrics: Arc<Metrics>,
     scrapes: Option<Scrapes>,
@@ -100,7 +103,12 @@ impl Server {
         let listening = |error| StartError::Listen(settings.listen, error);
         let metrics = Metrics::new();
         let authenticator = authenticator(&settings, &parts, &metrics)?;
-        let tls = tls(&settings, &metrics)?;
+        let protocols = if settings.grpc_web {
+            Protocols::Http1AndHttp2
+        } else {
+            Protocols::Http2
+        };
+        let tls = tls(&settings, protocols, &metrics)?;
         let listener = TcpListener::bind(settings.listen)
             .await
             .map_err(listening)?;
@@ -136,20 +144,22 @@ impl Server {
             AdminServiceServer::new(administration).max_decoding_message_size(REQUEST_BYTES_MAX),
         )
         .add_service(health_service);
+        let service = CallService::new(
+            with_reflection(routes),
+            authenticator,
+            parts.ids,
+            Arc::clone(&metrics),
+        );
         Ok(Self {
             listener,
             address,
             drain_timeout: settings.drain_timeout,
+            protocols,
             tls,
             store,
             messenger,
             health,
-            service: CallService::new(
-                with_reflection(routes),
-                authenticator,
-                parts.ids,
-                Arc::clone(&metrics),
-            ),
+            service: with_web(service, &settings),
             metrics,
             scrapes,
         })
@@ -177,7 +187,7 @@ impl Server {
             let closing = closing.clone();
             tokio::spawn(scrapes.run(closing))
         });
-        let connections = Connections::over(self.tls, self.metrics);
+        let connections = Connections::over(self.tls, self.protocols, self.metrics);
         connections
             .accept(self.listener, self.service, shutdown)
             .await;
@@ -241,7 +251,11 @@ async fn scrapes(
         .map_err(|error| StartError::Listen(address, error))
 }
 
-fn tls(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option<Arc<Tls>>, SettingError> {
+fn tls(
+    settings: &Settings,
+    protocols: Protocols,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<Arc<Tls>>, SettingError> {
     let (Some(cert), Some(key)) = (settings.tls_cert.clone(), settings.tls_key.clone()) else {
         return Ok(None);
     };
@@ -251,8 +265,8 @@ fn tls(settings: &Settings, metrics: &Arc<Metrics>) -> Result<Option<Arc<Tls>>, 
         key,
         client_ca,
     };
-    let tls = Tls::start(files, metrics);
-    tls.map(Some)
+    Tls::start(files, protocols, metrics)
+        .map(Some)
         .map_err(|problem| SettingError::of("tls", &problem))
 }
 

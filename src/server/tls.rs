@@ -18,6 +18,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
+use super::connections::Protocols;
 use crate::metrics::{Metrics, Reread};
 
 /// How often the files are looked at.
@@ -48,17 +49,23 @@ struct Contents {
 /// Takes clients' handshakes.
 pub(super) struct Tls {
     files: TlsFiles,
+    protocols: Protocols,
     metrics: Arc<Metrics>,
     current: RwLock<(Contents, Arc<ServerConfig>)>,
 }
 
 impl Tls {
     /// Reads the files, and again whenever they change, for as long as this is used.
-    pub(super) fn start(files: TlsFiles, metrics: &Arc<Metrics>) -> Result<Arc<Self>, String> {
+    pub(super) fn start(
+        files: TlsFiles,
+        protocols: Protocols,
+        metrics: &Arc<Metrics>,
+    ) -> Result<Arc<Self>, String> {
         let contents = Contents::read(&files)?;
-        let config = contents.config(&files)?;
+        let config = contents.config(&files, protocols)?;
         let tls = Arc::new(Self {
             files,
+            protocols,
             metrics: Arc::clone(metrics),
             current: RwLock::new((contents, config)),
         });
@@ -85,7 +92,7 @@ impl Contents {
         })
     }
 
-    fn config(&self, files: &TlsFiles) -> Result<Arc<ServerConfig>, String> {
+    fn config(&self, files: &TlsFiles, protocols: Protocols) -> Result<Arc<ServerConfig>, String> {
         let of =
             |path: &Path, error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let chain = certificates(&self.cert).map_err(|error| of(&files.cert, &error))?;
@@ -111,7 +118,7 @@ impl Contents {
         let mut config = builder
             .with_single_cert(chain, key)
             .map_err(|error: rustls::Error| of(&files.cert, &error))?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = protocols.alpn();
         Ok(Arc::new(config))
     }
 }
@@ -151,7 +158,7 @@ async fn reread(tls: Weak<Tls>) {
         if known || refused.as_ref() == Some(&contents) {
             continue;
         }
-        let config = contents.config(&tls.files);
+        let config = contents.config(&tls.files, tls.protocols);
         let usable = config.is_ok();
         tls.metrics.process.reread(Reread::Certificates, usable);
         match config {

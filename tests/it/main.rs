@@ -44,3 +44,4 @@ mod watch_filters;
 mod watch_order;
 mod watch_scopes;
 mod watching;
+mod web;

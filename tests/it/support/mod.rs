@@ -18,7 +18,7 @@ pub(crate) use admin::{ids, named, told};
 pub(crate) use client::{Client, Sent};
 pub(crate) use clock::ManualClock;
 pub(crate) use database::Database;
-pub(crate) use raw::{RawClient, raw_call};
+pub(crate) use raw::{OneMessage, RawClient, frame, next_data, raw_call};
 pub(crate) use reflection::{calls, described};
 pub(crate) use refusal::{Refusal, assert_invalid, assert_refused};
 pub(crate) use scrape::{Scrape, fetch, try_fetch};

@@ -111,7 +111,7 @@ impl RawClient {
         let mut request = Request::post(format!("http://{}/{path}", self.authority))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
-            .body(OneMessage::new(message))
+            .body(OneMessage::of(frame(message)))
             .expect("a request");
         request.headers_mut().extend(headers);
         let answer = self.sender.clone().send_request(request).await;
@@ -119,21 +119,23 @@ impl RawClient {
     }
 }
 
-/// A request's body: one message, not compressed.
-struct OneMessage(Option<Bytes>);
+/// A message as gRPC frames it, not compressed.
+pub(crate) fn frame(message: &[u8]) -> Bytes {
+    let length = u32::try_from(message.len()).expect("a message of less than 4 GiB");
+    let mut bytes = BytesMut::with_capacity(message.len() + 5);
+    bytes.put_u8(0);
+    bytes.put_u32(length);
+    bytes.put_slice(message);
+    bytes.freeze()
+}
+
+/// A request's body: one message in its frame.
+pub(crate) struct OneMessage(Option<Bytes>);
 
 impl OneMessage {
-    fn new(message: &[u8]) -> Self {
-        let mut bytes = BytesMut::with_capacity(message.len() + 5);
-        bytes.put_u8(0);
-        bytes.put_u32(
-            message
-                .len()
-                .try_into()
-                .expect("a message of less than 4 GiB"),
-        );
-        bytes.put_slice(message);
-        Self(Some(bytes.freeze()))
+    /// A body of these bytes, which may be none.
+    pub(crate) fn of(bytes: Bytes) -> Self {
+        Self(Some(bytes).filter(|bytes| !bytes.is_empty()))
     }
 }
 
@@ -159,4 +161,15 @@ async fn collect(body: hyper::body::Incoming) -> (Bytes, HeaderMap) {
         }
     }
     (bytes.freeze(), trailers)
+}
+
+/// The next bytes of a body, trailers left out; none where it has ended.
+pub(crate) async fn next_data(body: &mut hyper::body::Incoming) -> Option<Bytes> {
+    let mut body = std::pin::pin!(body);
+    while let Some(frame) = poll_fn(|context| body.as_mut().poll_frame(context)).await {
+        if let Ok(data) = frame.expect("the connection holds").into_data() {
+            return Some(data);
+        }
+    }
+    None
 }

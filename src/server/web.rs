@@ -1,0 +1,63 @@
+//! gRPC-Web: what lets pages in browsers call, which cannot read HTTP/2 trailers.
+//!
+//! The protocol is
+//! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>. It is translated around all that
+//! surrounds a call, so that a call that is turned away reaches a page like any other answer.
+
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue, Method, header};
+use tonic::service::Routes;
+use tonic_web::{GrpcWebLayer, GrpcWebService};
+use tower::{Layer, util::Either};
+use tower_http::cors::{Cors, CorsLayer};
+
+use crate::{config::Settings, grpc::CallService};
+
+/// Calls as they come, or with gRPC-Web among them.
+pub(super) type Service = Either<Cors<GrpcWebService<CallService<Routes>>>, CallService<Routes>>;
+
+/// How long a browser may remember what it was allowed; none does so for longer.
+const ALLOWED_FOR: Duration = Duration::from_hours(2);
+
+/// The headers that pages may send: the protocol's, those that say who calls, and trace context.
+const REQUEST_HEADERS: [HeaderName; 10] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    HeaderName::from_static("grpc-timeout"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("x-grpc-web"),
+    HeaderName::from_static("x-tenant-id"),
+    HeaderName::from_static("x-user-agent"),
+    HeaderName::from_static("x-user-id"),
+    HeaderName::from_static("x-user-scopes"),
+];
+
+/// The headers that pages may read: where nothing but an error is answered, it stands there.
+const RESPONSE_HEADERS: [HeaderName; 4] = [
+    HeaderName::from_static("grpc-message"),
+    HeaderName::from_static("grpc-retry-pushback-ms"),
+    HeaderName::from_static("grpc-status"),
+    HeaderName::from_static("grpc-status-details-bin"),
+];
+
+/// Adds gRPC-Web to a service, where the settings say so.
+pub(super) fn with_web(service: CallService<Routes>, settings: &Settings) -> Service {
+    if settings.grpc_web {
+        let service = GrpcWebLayer::new().layer(service);
+        Either::Left(cors(settings.grpc_web_origins.clone()).layer(service))
+    } else {
+        Either::Right(service)
+    }
+}
+
+/// Tells browsers which pages may call: those of these origins, and no others.
+fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(origins)
+        .allow_methods([Method::POST])
+        .allow_headers(REQUEST_HEADERS)
+        .expose_headers(RESPONSE_HEADERS)
+        .max_age(ALLOWED_FOR)
+}
