@@ -27,4 +27,7 @@ mod turns;
 mod writers;
 mod wrong_settings;
 
-pub(crate) use self::{deployment::Deployment, process::Process};
+pub(crate) use self::{
+    deployment::{Deployment, Server},
+    process::{Ended, Process},
+};

@@ -94,10 +94,15 @@ impl Process {
         send_signal(self.child.id(), name);
     }
 
-    /// Kills it, as `kill -9` does, and waits until it has gone.
-    pub(crate) fn kill(mut self) {
+    /// Kills it, as `kill -9` does, and waits until it has gone; what it said until then.
+    pub(crate) fn kill(mut self) -> Ended {
         self.child.kill().expect("a process can be killed");
         self.child.wait().expect("a child can be waited for");
+        Ended {
+            code: None,
+            stdout: self.stdout.finish(),
+            stderr: self.stderr.finish(),
+        }
     }
 
     /// Waits for its end.
