@@ -74,9 +74,11 @@ async fn follow(
     server: &Server,
 ) -> Vec<String> {
     let address = server.address().to_string();
+    let file = deployment.url().trim_start_matches("sqlite://");
     let mut script = "exec 2>&1\n".to_owned();
     for step in steps {
-        script.push_str(&step.commands.replace("127.0.0.1:50051", &address));
+        let commands = step.commands.replace("127.0.0.1:50051", &address);
+        script.push_str(&commands.replace("/var/lib/letterbox/letterbox.db", file));
         script.push_str("printf '\\036\\n'\n");
     }
     let programs = Programs::new();
@@ -158,9 +160,10 @@ fn reads(shown: &str, text: &str) -> bool {
 async fn assert_works(page: &str, heading: Option<&str>, deployment: &Deployment, server: &Server) {
     let steps = steps(page, heading);
     // Pages about clients begin at the root of a clone.
-    let folder = match page.starts_with("clients/") {
-        true => clone(),
-        false => deployment.folder().to_owned(),
+    let folder = if page.starts_with("clients/") {
+        clone()
+    } else {
+        deployment.folder().to_owned()
     };
     let printed = follow(&steps, &folder, deployment, server).await;
     for (step, printed) in steps.iter().zip(&printed) {
