@@ -39,6 +39,15 @@ const READERS: u32 = 4;
 /// Reads that overlap never let it start over by themselves, so it would grow for ever.
 const WAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
+/// Takes the write-ahead log in, where nobody reads it.
+///
+/// Another program that does, such as a backup, is not waited for: every batch would wait anew, for
+/// as long as its timeout. The log grows meanwhile, and is taken in afterwards.
+const CHECKPOINT: &str = "
+    PRAGMA busy_timeout = 0;
+    PRAGMA wal_checkpoint(TRUNCATE);
+    PRAGMA busy_timeout = 5000";
+
 /// What an SQLite store needs besides its connections.
 pub(crate) struct Extras {
     metrics: Arc<Metrics>,
@@ -189,7 +198,7 @@ impl Backend for Sqlite {
         }
         let since = Instant::now();
         let _no_reads = extras.reads.write().await;
-        let checkpoint = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(writers);
+        let checkpoint = sqlx::raw_sql(CHECKPOINT).execute(writers);
         if let Err(error) = checkpoint.await {
             tracing::warn!(%error, "the write-ahead log could not be taken in");
         }

@@ -1,5 +1,7 @@
 //! `letterbox check`: what it finds, and that it finds nothing where nothing is wrong.
 
+use sqlx::{Connection, SqliteConnection};
+
 use super::{
     caller::{send, to_reply, to_send},
     deployment::Deployment,
@@ -185,4 +187,27 @@ async fn it_makes_no_database_where_there_is_none() {
     assert_eq!(ended.stderr.len(), 1, "{ended:?}");
     let file = deployment.url().strip_prefix("sqlite://").unwrap();
     assert!(!std::path::Path::new(file).exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_program_that_reads_the_sqlite_file_for_long_does_not_hold_up_writers() {
+    let deployment = Deployment::new(Database::Sqlite).await;
+    let server = deployment.serve(&[]).await;
+    let plans = send(server.client("ana"), to_send(&["ben"], "plans", "1")).await;
+    // A backup, say: it keeps what it reads for as long as it takes.
+    let mut backup = SqliteConnection::connect(deployment.url()).await.unwrap();
+    let reading = sqlx::raw_sql("BEGIN; SELECT count(*) FROM messages");
+    reading.execute(&mut backup).await.unwrap();
+
+    // Much more is written than the write-ahead log is to hold.
+    let content = "x".repeat(65_536);
+    let mut ana = server.client("ana");
+    let writing = async {
+        for _ in 0..400 {
+            let reply = to_reply(&plans.thread_id, &content);
+            ana.reply_thread(reply).await.unwrap();
+        }
+    };
+    soon("400 replies of 64 KiB", writing).await;
+    backup.close().await.unwrap();
 }
