@@ -36,13 +36,22 @@ def credentials() -> list[tuple[str, str]]:
     return [("x-user-id", ME)]
 
 
-# What can be tried again: the server or the connection failed, and not the request.
-PASSING = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.CANCELLED,
-    grpc.StatusCode.UNKNOWN,  # a proxy that answers in HTML, a connection cut amid an answer
-}
+def pushback(error: grpc.RpcError) -> float | None:
+    """How long the server says to wait, at least, in seconds; none where it does not say."""
+    millis = dict(error.trailing_metadata() or []).get("grpc-retry-pushback-ms")
+    return None if millis is None else int(millis) / 1000
+
+
+def is_passing(error: grpc.RpcError) -> bool:
+    """Whether it can be tried again: the server or the connection failed, and not the request."""
+    if error.code() == grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return pushback(error) is not None  # over a limit, for now, where it says until when
+    return error.code() in {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.UNKNOWN,  # a proxy that answers in HTML, a connection cut amid an answer
+    }
 
 
 class Backoff:
@@ -61,9 +70,8 @@ class Backoff:
         """Seconds to wait: at least as long as the server has said, where it has."""
         most = min(self.longest, self.first * 2**self.tries)
         self.tries += 1
-        trailers = dict(error.trailing_metadata() or []) if error else {}
-        said = int(trailers.get("grpc-retry-pushback-ms", 0)) / 1000
-        return said + random.uniform(0, most)
+        said = pushback(error) if error else None
+        return (said or 0.0) + random.uniform(0, most)
 
 
 def retrying(call, request, *, patience: float = 60.0):
@@ -78,6 +86,6 @@ def retrying(call, request, *, patience: float = 60.0):
             return call(request, timeout=10, metadata=credentials())
         except grpc.RpcError as error:
             wait = backoff.next(error)
-            if error.code() not in PASSING or time.monotonic() + wait > give_up:
+            if not is_passing(error) or time.monotonic() + wait > give_up:
                 raise
             time.sleep(wait)

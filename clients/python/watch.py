@@ -8,17 +8,11 @@ import pathlib
 import sys
 
 import grpc
-from letterbox_client import ME, OPTIONS, PASSING, TARGET, Backoff, credentials
+from letterbox_client import ME, OPTIONS, TARGET, Backoff, credentials, is_passing
 from mirror import Mirror
 
 from letterbox.v1 import messaging_service_pb2 as pb, watch_pb2
 from letterbox.v1.messaging_service_pb2_grpc import MessagingServiceStub
-
-# How a watch can end that is then resumed.
-ENDINGS = PASSING | {
-    grpc.StatusCode.UNAUTHENTICATED,
-    grpc.StatusCode.RESOURCE_EXHAUSTED,  # too many watches; when to come back is said
-}
 
 # Until `ready` says how often a sign of life comes.
 SILENCE_MAX = 90.0
@@ -114,9 +108,9 @@ async def main() -> None:
                 code = error.code()
                 if code == grpc.StatusCode.OUT_OF_RANGE:
                     mirror.token = None  # the token is too old: list again
-                elif code == grpc.StatusCode.UNAUTHENTICATED and credentials() == used:
-                    raise  # a token that has expired is resumed with a fresh one, and only so
-                elif code not in ENDINGS:
+                elif code == grpc.StatusCode.UNAUTHENTICATED and credentials() != used:
+                    pass  # a token has expired, and there is a fresh one
+                elif not is_passing(error):
                     raise
                 wait, why = backoff.next(error), f"{code.name}: {error.details()}"
             print(f"{why}; resuming in {wait:.1f} s", file=sys.stderr)

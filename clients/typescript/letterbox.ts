@@ -33,8 +33,13 @@ export const letterbox = createClient(
   }),
 );
 
+// How long the server says to wait, at least, in milliseconds.
+const PUSHBACK = "grpc-retry-pushback-ms";
+
 // Whether it can be tried again: the server or the connection failed, and not the request.
-export function isPassing({ code, details }: ConnectError): boolean {
+export function isPassing({ code, details, metadata }: ConnectError): boolean {
+  // Over a limit, for now, where it says until when.
+  if (code === Code.ResourceExhausted) return metadata.has(PUSHBACK);
   if ([Code.Unavailable, Code.DeadlineExceeded, Code.Canceled].includes(code)) return true;
   // What Connect makes of a connection that broke. Letterbox's own errors have details.
   return [Code.Aborted, Code.Internal, Code.Unknown].includes(code) && details.length === 0;
@@ -53,7 +58,7 @@ export class Backoff {
   next(error?: ConnectError): number {
     const most = Math.min(20_000, 200 * 2 ** this.#tries);
     this.#tries += 1;
-    const said = Number(error?.metadata.get("grpc-retry-pushback-ms") ?? 0);
+    const said = Number(error?.metadata.get(PUSHBACK) ?? 0);
     return said + Math.random() * most;
   }
 }

@@ -98,12 +98,10 @@ while (true) {
     [wait, why] = [backoff.next(), "the watch was ended"];
   } catch (caught) {
     const error = ConnectError.from(caught);
-    // A token that has expired is resumed with a fresh one, and only so.
-    const fresh = credentials()[1] !== used[1];
+    // A token of the user's has expired, and there is a fresh one.
+    const renewed = error.code === Code.Unauthenticated && credentials()[1] !== used[1];
     if (error.code === Code.OutOfRange) mirror.token = undefined; // too old: list again
-    else if (error.code === Code.Unauthenticated && !fresh) throw error;
-    // The last: too many watches. When to come back is said.
-    else if (!isPassing(error) && ![Code.Unauthenticated, Code.ResourceExhausted].includes(error.code)) throw error;
+    else if (!renewed && !isPassing(error)) throw error;
     [wait, why] = [backoff.next(error), error.message];
   }
   console.error(`${why}; resuming in ${Math.round(wait)} ms`);
