@@ -150,6 +150,7 @@ impl Server {
             parts.ids,
             Arc::clone(&metrics),
         );
+        let origins = settings.grpc_web.then_some(settings.grpc_web_origins);
         Ok(Self {
             listener,
             address,
@@ -159,7 +160,7 @@ impl Server {
             store,
             messenger,
             health,
-            service: with_web(service, &settings),
+            service: with_web(service, origins),
             metrics,
             scrapes,
         })

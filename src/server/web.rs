@@ -12,7 +12,7 @@ use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, util::Either};
 use tower_http::cors::{Cors, CorsLayer};
 
-use crate::{config::Settings, grpc::CallService};
+use crate::grpc::CallService;
 
 /// Calls as they come, or with gRPC-Web among them.
 pub(super) type Service = Either<Cors<GrpcWebService<CallService<Routes>>>, CallService<Routes>>;
@@ -42,13 +42,14 @@ const RESPONSE_HEADERS: [HeaderName; 4] = [
     HeaderName::from_static("grpc-status-details-bin"),
 ];
 
-/// Adds gRPC-Web to a service, where the settings say so.
-pub(super) fn with_web(service: CallService<Routes>, settings: &Settings) -> Service {
-    if settings.grpc_web {
-        let service = GrpcWebLayer::new().layer(service);
-        Either::Left(cors(settings.grpc_web_origins.clone()).layer(service))
-    } else {
-        Either::Right(service)
+/// Adds gRPC-Web to a service, for pages of these origins; none: not at all.
+pub(super) fn with_web(service: CallService<Routes>, origins: Option<Vec<HeaderValue>>) -> Service {
+    match origins {
+        Some(origins) => {
+            let service = GrpcWebLayer::new().layer(service);
+            Either::Left(cors(origins).layer(service))
+        }
+        None => Either::Right(service),
     }
 }
 

@@ -29,8 +29,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// The words of a text that begin so; a word is made of letters, digits and these characters.
 fn words(text: &str, beginning: &str, joined_by: &str) -> BTreeSet<String> {
-    let apart =
-        |letter: char| !(letter.is_ascii_alphanumeric() || joined_by.contains(letter));
+    let apart = |letter: char| !(letter.is_ascii_alphanumeric() || joined_by.contains(letter));
     let words = text.split(apart);
     let words = words.filter(|word| word.starts_with(beginning) && word.len() > beginning.len());
     words.map(str::to_owned).collect()
@@ -39,7 +38,9 @@ fn words(text: &str, beginning: &str, joined_by: &str) -> BTreeSet<String> {
 /// The flags that `--help` lists.
 async fn flags() -> BTreeSet<String> {
     let folder = tempfile::TempDir::new().expect("a folder");
-    let help = Process::start(letterbox(folder.path(), &["--help"])).ended().await;
+    let help = Process::start(letterbox(folder.path(), &["--help"]))
+        .ended()
+        .await;
     let lines = help.stdout.iter().map(|line| line.trim_start());
     let lines = lines.filter(|line| line.starts_with('-'));
     let mut flags: BTreeSet<String> = lines.flat_map(|line| words(line, "--", "-")).collect();
@@ -97,12 +98,18 @@ fn every_alert_leads_to_a_section_of_the_runbook() {
         })
         .collect();
     let rules = read("ops/prometheus/alerts.yml");
-    let places = rules.lines().filter_map(|line| line.trim().strip_prefix("runbook: "));
+    let places = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("runbook: "));
     let mut led = 0;
     for place in places {
         let anchor = place.strip_prefix("docs/runbook.md#").expect("a section");
         assert!(anchors.contains(anchor), "{place}: {anchors:?}");
         led += 1;
     }
-    assert_eq!(led, rules.matches("- alert: ").count(), "one place an alert");
+    assert_eq!(
+        led,
+        rules.matches("- alert: ").count(),
+        "one place an alert"
+    );
 }

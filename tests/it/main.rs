@@ -8,6 +8,7 @@ mod support;
 mod access;
 mod administration;
 mod conversation;
+mod documents;
 mod editing;
 mod email_addresses;
 mod errors;

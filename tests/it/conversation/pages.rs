@@ -173,6 +173,7 @@ async fn assert_works(page: &str, heading: Option<&str>, deployment: &Deployment
 
 #[rstest]
 #[case::the_first_conversation("README.md", Some("## A first conversation"))]
+#[case::users("README.md", Some("## Users and tenants"))]
 #[case::every_call("docs/calling.md", None)]
 #[case::health("docs/running.md", Some("## Health"))]
 #[case::in_python("clients/python/README.md", Some("## Run it"))]

@@ -29,5 +29,5 @@ mod wrong_settings;
 
 pub(crate) use self::{
     deployment::{Deployment, Server},
-    process::{Ended, Process},
+    process::{Ended, Process, letterbox},
 };

@@ -1,13 +1,10 @@
 //! Where settings come from. The heartbeat interval, which every watch begins with, shows it.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command, time::Duration};
+use std::{fs, process::Command, time::Duration};
 
 use letterbox::pb::watch_messages_response::Event;
 
-use super::{
-    deployment::{Deployment, Server},
-    process::{Process, letterbox},
-};
+use super::deployment::{Deployment, Server};
 use crate::support::prelude::*;
 
 /// The heartbeat interval of a server that is started so.
@@ -100,32 +97,4 @@ async fn a_file_says_all_that_flags_can() {
     let mut ana = server.client("ana");
     let refused = ana.get_inbox_summary(GetInboxSummaryRequest {}).await;
     assert_refused(refused, Code::Unauthenticated, "CREDENTIALS_MISSING");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn every_setting_is_on_the_page_about_running_and_no_other() {
-    let folder = tempfile::TempDir::new().unwrap();
-    let help = Process::start(letterbox(folder.path(), &["--help"]))
-        .ended()
-        .await;
-    let flags = |text: &str| -> BTreeSet<String> {
-        let words = text.split(|letter: char| !(letter.is_ascii_alphanumeric() || letter == '-'));
-        let flags = words.filter(|word| word.starts_with("--") && word.len() > 2);
-        flags.map(str::to_owned).collect()
-    };
-    let mut expected = BTreeSet::new();
-    for line in &help.stdout {
-        if line.trim_start().starts_with("--") {
-            expected.extend(flags(line));
-        }
-    }
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/running.md");
-    let page = fs::read_to_string(page).unwrap();
-    let rows = page.lines().filter(|line| line.starts_with("| `--"));
-    let mut described = BTreeSet::new();
-    for row in rows {
-        let first = row.split('|').nth(1).unwrap_or_default();
-        described.extend(flags(first));
-    }
-    assert_eq!(described, expected);
 }

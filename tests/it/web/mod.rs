@@ -90,12 +90,13 @@ async fn a_page_watches_as_it_happens_and_hears_how_the_watch_ends(
 #[rstest]
 #[case::by_nobody(None, "", Code::Unauthenticated, "CREDENTIALS_MISSING")]
 #[case::malformed(Some("ana"), "", Code::InvalidArgument, "INVALID_REQUEST")]
-#[case::too_large(
-    Some("ana"),
-    &"x".repeat(5 << 20),
-    Code::ResourceExhausted,
-    "REQUEST_TOO_LARGE"
+#[case::of_a_strange_name(
+    Some("letterbox:ana"),
+    "",
+    Code::Unauthenticated,
+    "CREDENTIALS_MALFORMED"
 )]
+#[case::too_large(Some("x".repeat(17 << 10).as_str()), "", Code::ResourceExhausted, "REQUEST_TOO_LARGE")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_page_can_read_why_it_is_refused(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
