@@ -13,6 +13,7 @@ mod editing;
 mod email_addresses;
 mod errors;
 mod expiring;
+mod failing;
 mod filing;
 mod fuzz;
 mod identity;

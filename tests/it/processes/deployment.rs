@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -73,16 +73,7 @@ impl Deployment {
 
     /// Runs a statement in the database, past the service.
     pub(crate) async fn execute(&self, sql: &str) {
-        if self.url.starts_with("sqlite:") {
-            let connection = SqliteConnection::connect(&self.url).await;
-            let mut connection = connection.expect("the file is a database");
-            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
-            assert!(done.await.expect("a statement").rows_affected() > 0);
-        } else {
-            let mut connection = self.postgres().await;
-            let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
-            assert!(done.await.expect("a statement").rows_affected() > 0);
-        }
+        execute(&self.url, sql).await;
     }
 
     /// How many rows a table holds for which this is true.

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 
 /// The databases that every promise is tested on.
@@ -75,6 +75,11 @@ impl TestDatabase {
         }
     }
 
+    /// Runs a statement in it, past the service.
+    pub(crate) async fn execute(&self, sql: &str) {
+        execute(&self.url(), sql).await;
+    }
+
     /// Shuts everybody out, as an outage does; Postgres only.
     pub(crate) async fn go_down(&self) {
         let name = self.name();
@@ -115,6 +120,27 @@ impl Drop for TestDatabase {
             );
         }
     }
+}
+
+/// Runs a statement that changes something in a database, past the service.
+pub(crate) async fn execute(url: &str, sql: &str) {
+    let sql = sqlx::raw_sql(AssertSqlSafe(sql));
+    let rows = if url.starts_with("sqlite:") {
+        let connection = SqliteConnection::connect(url).await;
+        let mut connection = connection.expect("the file is a database");
+        sql.execute(&mut connection)
+            .await
+            .expect("a statement")
+            .rows_affected()
+    } else {
+        let connection = PgConnection::connect(url).await;
+        let mut connection = connection.expect("the database answers");
+        sql.execute(&mut connection)
+            .await
+            .expect("a statement")
+            .rows_affected()
+    };
+    assert!(rows > 0, "the statement changes something");
 }
 
 fn unique_name() -> String {

@@ -17,7 +17,7 @@ use std::{future::Future, time::Duration};
 pub(crate) use admin::{ids, named, told};
 pub(crate) use client::{Client, Sent};
 pub(crate) use clock::ManualClock;
-pub(crate) use database::Database;
+pub(crate) use database::{Database, TestDatabase, execute};
 pub(crate) use raw::{OneMessage, RawClient, frame, next_data, raw_call};
 pub(crate) use reflection::{calls, described};
 pub(crate) use refusal::{Refusal, assert_invalid, assert_refused};

@@ -1,0 +1,116 @@
+//! A log that loses its end under those who watch it, as a failover or a backup does.
+
+use letterbox::{messenger::Error, model::LogPosition};
+
+use super::{
+    faults::Point,
+    service::{Service, User, Watcher},
+};
+use crate::support::prelude::*;
+
+/// Takes the newest events away.
+async fn cut_after(service: &Service, position: i64) {
+    for table in ["audience", "events"] {
+        let sql = format!("DELETE FROM {table} WHERE position > {position}");
+        service.execute(&sql).await;
+    }
+}
+
+/// A log of three events, which a watcher has seen.
+async fn three_seen(service: &Service) -> (User, Watcher) {
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let mut watch = ben.watch(None).await;
+    for content in ["1", "2", "3"] {
+        ana.start("plans", &["ben"], content).await.unwrap();
+    }
+    watch.lines(3).await;
+    assert_eq!(watch.position.number, 3);
+    (ben, watch)
+}
+
+/// Checks that a watch ends as one of a history that is gone, before it tells of another one.
+async fn assert_expired(ben: &User, mut watch: Watcher) {
+    let (lines, error) = watch.end().await;
+    assert!(matches!(error, Error::ResumeTokenExpired), "{error:?}");
+    assert_eq!(lines, [""; 0], "nothing of another history");
+    let resumed = ben.try_watch(Some(watch.position)).await;
+    assert!(matches!(resumed, Err(Error::ResumeTokenExpired)));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_shorter_than_what_was_seen_ends_its_watches(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::with_heartbeats(database, QUICK).await;
+    let (ben, watch) = three_seen(&service).await;
+    cut_after(&service, 1).await;
+    assert_expired(&ben, watch).await;
+}
+
+#[rstest]
+#[case::shorter(1)]
+#[case::as_long(2)]
+#[case::longer(3)]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_has_lost_its_end_and_grown_again_ends_its_watches(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[case] grown: usize,
+    #[values("ben", "cleo")] recipient: &str,
+) {
+    // No poll: the service's own writes are all that its tail is told of.
+    let service = Service::start(database).await;
+    let (ben, watch) = three_seen(&service).await;
+    cut_after(&service, 1).await;
+    for _ in 0..grown {
+        let ana = service.user("ana");
+        ana.start("plans", &[recipient], "new").await.unwrap();
+    }
+    assert_expired(&ben, watch).await;
+    // Whoever begins anew is told of the new history.
+    let mut anew = ben.watch(None).await;
+    service
+        .user("ana")
+        .start("plans", &["ben"], "newer")
+        .await
+        .unwrap();
+    assert_eq!(anew.lines(1).await, ["1 ana: newer"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_loses_its_end_while_it_is_read_ends_the_watch_there(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    let (ben, _) = three_seen(&service).await;
+    let gate = service.faults.hold(Point::LogPage);
+    let reads = service.faults.count(Point::LogPage);
+    let from = LogPosition::START;
+    let mut begun = ben.watch(Some(from)).await;
+    service.faults.reached(Point::LogPage, reads + 1).await;
+    cut_after(&service, 1).await;
+    let sent = service.user("ana").start("plans", &["ben"], "new").await;
+    sent.unwrap();
+    gate.open();
+    // What is read is one history, as it is now.
+    assert_eq!(begun.lines(2).await, ["1 ana: 1", "1 ana: new"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_a_position_that_is_taken_again_is_of_another_history(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    let (ben, watch) = three_seen(&service).await;
+    let seen = watch.position;
+    drop(watch);
+    cut_after(&service, 1).await;
+    for content in ["new 2", "new 3", "new 4"] {
+        let ana = service.user("ana");
+        ana.start("plans", &["ben"], content).await.unwrap();
+    }
+    let resumed = ben.try_watch(Some(seen)).await;
+    assert!(matches!(resumed, Err(Error::ResumeTokenExpired)));
+}

@@ -1,0 +1,126 @@
+//! Several services on one Postgres, one of which fails.
+
+use std::time::Duration;
+
+use super::{
+    faults::{Cause, Fault, Gate, Point},
+    service::{Service, queued},
+};
+use crate::support::prelude::*;
+
+/// So that the poll comes soon.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_announcement_that_is_lost_delays_an_event_and_loses_none() {
+    let first = Service::start(Database::Postgres).await;
+    first
+        .faults
+        .always(Point::Announce, Fault::Fails(Cause::Outage));
+    let second = first.replica(INTERVAL).await;
+    let mut watch = second.user("ben").watch(None).await;
+    for content in ["1", "2", "3"] {
+        let sent = first.user("ana").start("plans", &["ben"], content).await;
+        sent.unwrap();
+        assert_eq!(watch.lines(1).await, [format!("1 ana: {content}")]);
+    }
+    assert_ne!(
+        first.faults.count(Point::Announce),
+        0,
+        "it has tried to tell"
+    );
+    first.assert_sound().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_hears_no_announcements_looks_by_itself() {
+    let first = Service::start(Database::Postgres).await;
+    let second = first.replica(INTERVAL).await;
+    second.faults.always(Point::Announced, Fault::Hangs);
+    let mut watch = second.user("ben").watch(None).await;
+    for content in ["1", "2", "3"] {
+        let sent = first.user("ana").start("plans", &["ben"], content).await;
+        sent.unwrap();
+        assert_eq!(watch.lines(1).await, [format!("1 ana: {content}")]);
+    }
+    first.assert_sound().await;
+}
+
+/// A commit loses its answer, and others write before it is looked for.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_commit_is_settled_though_others_have_written_since(
+    #[values(true, false)] done: bool,
+) {
+    let first = Service::start(Database::Postgres).await;
+    let second = first.replica(INTERVAL).await;
+    let (ana, ben) = (first.user("ana"), second.user("ben"));
+    let plans = ana.start("plans", &["ben"], "1").await.unwrap().0.thread;
+    let mut watch = ben.watch(None).await;
+
+    let faults = &first.faults;
+    let lost = if done {
+        Fault::AnswerLost(Cause::Outage)
+    } else {
+        Fault::Fails(Cause::Outage)
+    };
+    let gate = faults.hold(Point::Commit);
+    faults.once(Point::Commit, lost);
+    let (begun, commits) = (faults.count(Point::Begin), faults.count(Point::Commit));
+    let lunch = queued(ana.reply(plans, "Lunch?")).await;
+    faults.reached(Point::Commit, commits + 1).await;
+    let settling = faults.hold(Point::Begin);
+    gate.open();
+    faults.reached(Point::Begin, begun + 2).await;
+    for content in ["Dinner?", "Tea?"] {
+        ben.reply(plans, content).await.unwrap();
+    }
+    settling.open();
+    soon("an answer", lunch).await.unwrap();
+
+    let mut lines = ben.lines(plans).await;
+    assert_eq!(watch.lines(3).await, lines[1..]);
+    for line in &mut lines {
+        *line = line.split_off(2);
+    }
+    lines.sort_unstable();
+    let expected = ["ana: 1", "ana: Lunch?", "ben: Dinner?", "ben: Tea?"];
+    assert_eq!(lines, expected);
+    first.assert_sound().await;
+}
+
+/// The lost transaction still holds the turn: nobody's batch is decided before it has ended.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn while_a_commit_is_under_way_no_other_service_writes(#[values(true, false)] done: bool) {
+    let first = Service::start(Database::Postgres).await;
+    let second = first.replica(INTERVAL).await;
+    let (ana, ben) = (first.user("ana"), second.user("ben"));
+    let plans = ana.start("plans", &["ben"], "1").await.unwrap().0.thread;
+    ben.lines(plans).await;
+    let gate = Gate::new();
+    let later = if done {
+        Fault::DoneLater(gate.clone())
+    } else {
+        Fault::UndoneLater(gate.clone())
+    };
+    first.faults.once(Point::Commit, later);
+    let begun = first.faults.count(Point::Begin);
+    let lunch = queued(ana.reply(plans, "Lunch?")).await;
+    first.faults.reached(Point::Begin, begun + 2).await;
+    let (loads, turns) = (
+        second.faults.count(Point::Load),
+        second.faults.count(Point::TakeTurn),
+    );
+    let dinner = queued(ben.reply(plans, "Dinner?")).await;
+    second.faults.reached(Point::TakeTurn, turns + 1).await;
+    // Long enough for a batch that does not wait.
+    tokio::time::sleep(QUICK).await;
+    assert_eq!(second.faults.count(Point::Load), loads);
+    gate.open();
+    let lunch = soon("an answer", lunch).await.unwrap().0.number;
+    let dinner = soon("an answer", dinner).await.unwrap().0.number;
+    assert!([(2, 3), (3, 2)].contains(&(lunch, dinner)), "each once");
+    assert_eq!(ben.lines(plans).await.len(), 3);
+    first.assert_sound().await;
+}

@@ -1,0 +1,127 @@
+//! Live watchers while the log cannot be read.
+
+use std::time::{Duration, Instant};
+
+use letterbox::model::LogPosition;
+
+use super::{
+    faults::{Cause, Fault, Point},
+    service::{Service, assert_unavailable},
+};
+use crate::support::prelude::*;
+
+/// Long enough for a few polls, and short enough to wait for.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_reads_of_the_log_fail_comes_once_and_in_order(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::with_heartbeats(database, INTERVAL).await;
+    let ana = service.user("ana");
+    let mut watch = service.user("ben").watch(None).await;
+    for _ in 0..2 {
+        let outage = Fault::Fails(Cause::Outage);
+        service.faults.once(Point::LogPage, outage);
+    }
+    for content in ["1", "2", "3"] {
+        ana.start("plans", &["ben"], content).await.unwrap();
+    }
+    assert_eq!(watch.lines(3).await, ["1 ana: 1", "1 ana: 2", "1 ana: 3"]);
+    ana.start("plans", &["ben"], "4").await.unwrap();
+    assert_eq!(watch.lines(1).await, ["1 ana: 4"]);
+    service.assert_sound().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_whose_log_cannot_be_read_ends_after_an_interval_with_a_token_that_misses_nothing(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::with_heartbeats(database, INTERVAL).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let mut watch = ben.watch(None).await;
+    let before = watch.heartbeat().await;
+    let began = Instant::now();
+    // Where the log ends can be read all the while, which is no reason to go there.
+    service
+        .faults
+        .always(Point::LogPage, Fault::Fails(Cause::Outage));
+    ana.start("plans", &["ben"], "Lunch?").await.unwrap();
+    let (lines, error) = watch.end().await;
+    assert_eq!(lines, [""; 0]);
+    assert_unavailable::<()>(Err(error));
+    assert!(began.elapsed() >= INTERVAL, "{:?}", began.elapsed());
+    assert_eq!(watch.position, before);
+
+    service.faults.heal();
+    let mut resumed = ben.watch(Some(watch.position)).await;
+    assert_eq!(resumed.lines(1).await, ["1 ana: Lunch?"]);
+    service.assert_sound().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_watch_whose_log_cannot_be_looked_at_ends_after_an_interval(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::with_heartbeats(database, INTERVAL).await;
+    let ben = service.user("ben");
+    let mut watch = ben.watch(None).await;
+    watch.heartbeat().await;
+    service
+        .faults
+        .always(Point::LogHeads, Fault::Fails(Cause::Outage));
+    let (lines, error) = watch.end().await;
+    assert_eq!(lines, [""; 0]);
+    assert_unavailable::<()>(Err(error));
+    assert_unavailable(ben.try_watch(None).await.map(drop));
+    service.assert_sound().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_begins_while_the_log_cannot_be_read_is_refused_or_waits(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::with_heartbeats(database, INTERVAL).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let faults = &service.faults;
+    faults.once(Point::LogGoesOn, Fault::Fails(Cause::Outage));
+    assert_unavailable(ben.try_watch(Some(LogPosition::START)).await.map(drop));
+
+    // It has begun, and so it goes on trying.
+    for _ in 0..2 {
+        faults.once(Point::LogHeads, Fault::Fails(Cause::Outage));
+    }
+    let mut watch = ben.watch(Some(LogPosition::START)).await;
+    ana.start("plans", &["ben"], "Lunch?").await.unwrap();
+    assert_eq!(watch.lines(1).await, ["1 ana: Lunch?"]);
+    service.assert_sound().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_while_a_tail_reads_is_read_next(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    // No poll comes to the rescue within the test's patience.
+    let service = Service::start(database).await;
+    let ana = service.user("ana");
+    let mut watch = service.user("ben").watch(None).await;
+    service
+        .faults
+        .always(Point::LogHeads, Fault::Fails(Cause::Outage));
+    let gate = service.faults.hold_answer(Point::LogPage);
+    let reads = service.faults.count(Point::LogPage);
+    ana.start("plans", &["ben"], "1").await.unwrap();
+    service.faults.reached(Point::LogPage, reads + 1).await;
+    ana.start("plans", &["cleo"], "for somebody else")
+        .await
+        .unwrap();
+    ana.start("plans", &["ben"], "2").await.unwrap();
+    gate.open();
+    assert_eq!(watch.lines(2).await, ["1 ana: 1", "1 ana: 2"]);
+    service.assert_sound().await;
+}
