@@ -50,6 +50,12 @@ pub(crate) trait Backend: Database + Sized {
         params: &[Param<'_>],
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
+    /// Runs a statement that has neither parameters nor an answer.
+    fn run(
+        connection: &mut Self::Connection,
+        sql: &'static str,
+    ) -> impl Future<Output = sqlx::Result<()>> + Send;
+
     /// Runs such a text; says how many rows it wrote.
     fn insert(
         connection: &mut Self::Connection,
@@ -61,10 +67,10 @@ pub(crate) trait Backend: Database + Sized {
     /// Runs before each read, and holds off what must not run beside it.
     fn read_permit(extras: &Self::Extras) -> impl Future<Output = Option<ReadPermit<'_>>> + Send;
 
-    /// Runs after each commit.
+    /// Runs after each commit, on its connection.
     fn committed(
         extras: &Self::Extras,
-        writers: &sqlx::Pool<Self>,
+        connection: &mut Self::Connection,
     ) -> impl Future<Output = ()> + Send;
 
     /// How large the file is that holds what is not in the database's own file yet, in bytes.
@@ -161,6 +167,10 @@ macro_rules! calls {
             let sql = sqlx::AssertSqlSafe(Arc::clone(sql));
             let query = $crate::store::sql::backend::bind!(sqlx::query(sql), params);
             Ok(query.execute(connection).await?.rows_affected())
+        }
+
+        async fn run(connection: &mut Self::Connection, sql: &'static str) -> sqlx::Result<()> {
+            sqlx::raw_sql(sql).execute(connection).await.map(|_| ())
         }
     };
 }

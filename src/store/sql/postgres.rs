@@ -3,24 +3,24 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    Arguments, AssertSqlSafe, Executor, PgConnection, Pool, Postgres,
+    Arguments, AssertSqlSafe, Executor, PgConnection, Postgres,
     error::{BoxDynError, DatabaseError},
     migrate::Migrator,
-    postgres::{PgArguments, PgConnectOptions, PgListener, PgPoolOptions},
+    postgres::{PgArguments, PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
 };
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     Backend, Param,
     backend::{ReadPermit, calls, each},
     insert::{Insert, Kind, Rows, Value},
-    kept::Kept,
+    kept::{Kept, answer},
     shared::Pools,
 };
 use crate::{
     metrics::{self, Metrics},
     model::TenantId,
-    store::{Error, Writing},
+    store::{Error, Result, Writing},
 };
 
 /// The schema.
@@ -43,6 +43,9 @@ const PAYLOAD_BYTES_MAX: usize = 7_000;
 
 /// How long to wait before listening anew.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long nothing is heard before the connection is asked whether it lives.
+const LISTEN_QUIET: Duration = Duration::from_secs(30);
 
 /// What each connection settles for itself, whatever the server's defaults are.
 ///
@@ -85,9 +88,10 @@ pub(crate) async fn connect(
     )
     .fetch_one(&readers)
     .await?;
+    let writers = pool(WRITERS).connect_lazy_with(options.clone());
     let feed = pool(FEED_READERS).connect_lazy_with(options.clone());
     let pools = Pools {
-        writers: pool(WRITERS).connect_lazy_with(options.clone()),
+        writers: Kept::new(writers, metrics::Pool::Writers, metrics),
         readers: Kept::new(readers, metrics::Pool::Readers, metrics),
         feed: Kept::new(feed, metrics::Pool::Feed, metrics),
     };
@@ -228,7 +232,7 @@ impl Backend for Postgres {
         None
     }
 
-    async fn committed(_: &Extras, _: &Pool<Postgres>) {}
+    async fn committed(_: &Extras, _: &mut PgConnection) {}
 
     fn log_bytes(_: &Extras) -> u64 {
         0
@@ -272,7 +276,7 @@ impl Backend for Postgres {
             }
             return None;
         };
-        match connected.try_recv().await {
+        match hear(connected).await {
             Ok(Some(notification)) => {
                 let names = notification.payload().split_ascii_whitespace();
                 let tenants: Vec<TenantId> = names.filter_map(TenantId::parse).collect();
@@ -309,6 +313,17 @@ fn add_columns(arguments: &mut PgArguments, rows: &Rows<'_>) -> Result<(), BoxDy
         }
     }
     Ok(())
+}
+
+/// Waits for a notification; none where some may have been lost.
+async fn hear(listener: &mut PgListener) -> Result<Option<PgNotification>> {
+    loop {
+        match timeout(LISTEN_QUIET, listener.try_recv()).await {
+            Ok(heard) => return heard.map_err(Postgres::classify),
+            // A connection that was cut without a word is as quiet as one where nothing happens.
+            Err(_) => answer::<Postgres, _>(listener.execute("SELECT 1")).await?,
+        };
+    }
 }
 
 async fn listen(options: &PgConnectOptions) -> sqlx::Result<PgListener> {

@@ -3,20 +3,14 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Instant,
 };
-
-use sqlx::{Pool, Transaction, pool::PoolConnection};
 
 use super::{
     Backend, Statements,
     insert::{Insert, Rows},
     kept::Kept,
 };
-use crate::{
-    metrics::{self, Metrics},
-    store::Result,
-};
+use crate::metrics::Metrics;
 
 /// What the store and its transactions share.
 pub(crate) struct Shared<DB: Backend> {
@@ -29,25 +23,12 @@ pub(crate) struct Shared<DB: Backend> {
 
 /// The connections of a store: some of their own for each use, so that none starves another.
 pub(crate) struct Pools<DB: Backend> {
-    pub(crate) writers: Pool<DB>,
-    pub(crate) readers: Kept<DB>,
-    pub(crate) feed: Kept<DB>,
+    pub(crate) writers: Arc<Kept<DB>>,
+    pub(crate) readers: Arc<Kept<DB>>,
+    pub(crate) feed: Arc<Kept<DB>>,
 }
 
 impl<DB: Backend> Shared<DB> {
-    /// Waits for a connection that writes.
-    pub(super) async fn writer(&self) -> Result<PoolConnection<DB>> {
-        let writers = &self.pools.writers;
-        let since = Instant::now();
-        let waits = writers.num_idle() == 0;
-        let connection = writers.acquire().await;
-        if waits {
-            let wait = since.elapsed();
-            self.metrics.database.waited(metrics::Pool::Writers, wait);
-        }
-        connection.map_err(DB::classify)
-    }
-
     /// Notes how the database is used.
     pub(super) fn measure(&self) {
         let Pools {
@@ -55,21 +36,12 @@ impl<DB: Backend> Shared<DB> {
             readers,
             feed,
         } = &self.pools;
-        let database = &self.metrics.database;
-        let open = writers.size();
-        let idle = u32::try_from(writers.num_idle()).map_or(open, |idle| idle.min(open));
-        let max = writers.options().get_max_connections();
-        database.pool(metrics::Pool::Writers, open - idle, idle, max);
-        readers.measure();
-        feed.measure();
+        for pool in [writers, readers, feed] {
+            pool.measure();
+        }
         let log_bytes = i64::try_from(DB::log_bytes(&self.extras));
-        database.wal_bytes.set(log_bytes.unwrap_or(i64::MAX));
-    }
-
-    pub(super) async fn commit(&self, transaction: Transaction<'static, DB>) -> Result<()> {
-        transaction.commit().await.map_err(DB::classify)?;
-        DB::committed(&self.extras, &self.pools.writers).await;
-        Ok(())
+        let wal_bytes = &self.metrics.database.wal_bytes;
+        wal_bytes.set(log_bytes.unwrap_or(i64::MAX));
     }
 }
 

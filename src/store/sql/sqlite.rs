@@ -7,7 +7,7 @@ use std::{
 };
 
 use sqlx::{
-    AssertSqlSafe, Pool, Sqlite, SqliteConnection,
+    AssertSqlSafe, Sqlite, SqliteConnection,
     error::DatabaseError,
     migrate::Migrator,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -69,7 +69,7 @@ pub(crate) async fn connect(
     let writers = pool(1).connect_with(options.clone()).await?;
     let options = options.read_only(true);
     let pools = Pools {
-        writers,
+        writers: Kept::new(writers, metrics::Pool::Writers, metrics),
         readers: Kept::new(
             pool(READERS).connect_with(options.clone()).await?,
             metrics::Pool::Readers,
@@ -192,13 +192,13 @@ impl Backend for Sqlite {
         Some(extras.reads.read().await)
     }
 
-    async fn committed(extras: &Extras, writers: &Pool<Sqlite>) {
+    async fn committed(extras: &Extras, connection: &mut SqliteConnection) {
         if Self::log_bytes(extras) <= WAL_BYTES_MAX {
             return;
         }
         let since = Instant::now();
         let _no_reads = extras.reads.write().await;
-        let checkpoint = sqlx::raw_sql(CHECKPOINT).execute(writers);
+        let checkpoint = sqlx::raw_sql(CHECKPOINT).execute(connection);
         if let Err(error) = checkpoint.await {
             tracing::warn!(%error, "the write-ahead log could not be taken in");
         }

@@ -2,12 +2,9 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use sqlx::{SqlSafeStr, Transaction as SqlxTransaction};
-
 use super::{
     Backend, Param, Statements, json_rows,
-    kept::Kept,
+    kept::{InUse, Kept, answer},
     reads::{self, LOG_PAGE_ROWS},
     rows::{HeadRow, head, parse},
     shared::{Inserts, Pools, Shared},
@@ -22,6 +19,7 @@ use crate::{
     },
     store::{Error, Expiry, Result, Store, Transaction, Writing},
 };
+use async_trait::async_trait;
 
 /// A store over one of the two databases.
 pub(crate) struct SqlStore<DB: Backend> {
@@ -45,9 +43,7 @@ impl<DB: Backend> SqlStore<DB> {
         };
         let secret = {
             let mut reader = shared.pools.readers.acquire().await.map_err(DB::classify)?;
-            DB::fetch(&mut reader.connection, &shared.statements.secret, &[])
-                .await
-                .map_err(DB::classify)?
+            fetch(&mut reader, &shared.statements.secret, &[]).await?
         };
         let shared = Arc::new(shared);
         let measured = Arc::downgrade(&shared);
@@ -65,28 +61,19 @@ impl<DB: Backend> SqlStore<DB> {
     /// Reads one snapshot: one statement on one connection.
     async fn read(
         &self,
-        pool: &Kept<DB>,
+        pool: &Arc<Kept<DB>>,
         sql: &Arc<str>,
         params: &[Param<'_>],
     ) -> Result<Option<String>> {
         let _permit = DB::read_permit(&self.shared.extras).await;
-        let mut stale = 0;
         loop {
             let mut reader = pool.acquire().await.map_err(DB::classify)?;
-            match DB::fetch(&mut reader.connection, sql, params)
-                .await
-                .map_err(DB::classify)
-            {
+            match fetch(&mut reader, sql, params).await {
                 Ok(answer) => {
                     reader.keep();
                     return Ok(answer);
                 }
-                // After an outage all idle connections are broken, each once.
-                Err(Error::Unavailable(_)) if stale < pool.size() => {
-                    stale += 1;
-                    reader.discard();
-                }
-                Err(error) => return Err(error),
+                Err(error) => go_on_after(error, &mut reader)?,
             }
         }
     }
@@ -94,13 +81,34 @@ impl<DB: Backend> SqlStore<DB> {
     /// The same where there always is an answer.
     async fn answer(
         &self,
-        pool: &Kept<DB>,
+        pool: &Arc<Kept<DB>>,
         sql: &Arc<str>,
         params: &[Param<'_>],
     ) -> Result<String> {
         let answer = self.read(pool, sql, params).await?;
         answer.ok_or_else(|| Error::defect("a statement without an answer"))
     }
+}
+
+/// Runs a read on a connection.
+async fn fetch<DB: Backend>(
+    reader: &mut InUse<DB>,
+    sql: &Arc<str>,
+    params: &[Param<'_>],
+) -> Result<Option<String>> {
+    let connection = reader.connection().map_err(DB::classify)?;
+    answer::<DB, _>(DB::fetch(connection, sql, params)).await
+}
+
+/// Whether to try again on another connection: after an outage those that were idle are broken.
+fn go_on_after<DB: Backend>(error: Error, failed: &mut InUse<DB>) -> Result<()> {
+    if matches!(error, Error::Unavailable(_)) {
+        failed.discard_all();
+        if failed.reused {
+            return Ok(());
+        }
+    }
+    Err(error)
 }
 
 #[async_trait]
@@ -121,20 +129,13 @@ where
     }
 
     async fn begin(&self) -> Result<Box<dyn Transaction>> {
-        let writers = &self.shared.pools.writers;
-        let mut stale = 0;
         loop {
-            let connection = self.shared.writer().await?;
-            let begun = SqlxTransaction::begin(connection, Some(DB::BEGIN.into_sql_str())).await;
-            match begun.map_err(DB::classify) {
-                // After an outage all idle connections are broken, each once.
-                Err(Error::Unavailable(_)) if stale < writers.options().get_max_connections() => {
-                    stale += 1;
-                }
-                begun => {
-                    let shared = Arc::clone(&self.shared);
-                    return Ok(Box::new(SqlTransaction::new(shared, begun?)));
-                }
+            let writer = self.shared.pools.writers.acquire().await;
+            let writer = writer.map_err(DB::classify)?;
+            let mut transaction = SqlTransaction::new(Arc::clone(&self.shared), writer);
+            match transaction.run(DB::BEGIN).await {
+                Ok(()) => return Ok(Box::new(transaction)),
+                Err(error) => go_on_after(error, &mut transaction.writer)?,
             }
         }
     }
@@ -339,18 +340,18 @@ where
     }
 
     async fn announce(&self, tenants: &[TenantId]) -> Result<()> {
-        let mut announcer = self
-            .shared
-            .pools
-            .feed
-            .acquire()
-            .await
-            .map_err(DB::classify)?;
-        DB::announce(&mut announcer.connection, tenants)
-            .await
-            .map_err(DB::classify)?;
-        announcer.keep();
-        Ok(())
+        loop {
+            let announcer = self.shared.pools.feed.acquire().await;
+            let mut announcer = announcer.map_err(DB::classify)?;
+            let connection = announcer.connection().map_err(DB::classify)?;
+            match answer::<DB, _>(DB::announce(connection, tenants)).await {
+                Ok(()) => {
+                    announcer.keep();
+                    return Ok(());
+                }
+                Err(error) => go_on_after(error, &mut announcer)?,
+            }
+        }
     }
 
     async fn announced(&self) -> Option<Vec<TenantId>> {

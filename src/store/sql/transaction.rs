@@ -2,37 +2,52 @@
 
 use std::sync::Arc;
 
-use async_trait::async_trait;
-use sqlx::Transaction as SqlxTransaction;
-
 use super::{
-    Backend, Param, Statements, insert::Rows, load, numbers::UserNumbers, rows::parse, save,
-    shared::Shared, statements::Asked,
+    Backend, Param, Statements,
+    insert::Rows,
+    kept::{InUse, answer},
+    load,
+    numbers::UserNumbers,
+    rows::parse,
+    save,
+    shared::Shared,
+    statements::Asked,
 };
 use crate::{
     metrics::Removed,
     model::{Changes, Loaded, LogPosition, Needs, TenantId},
     store::{Error, Expiry, Result, Transaction},
 };
+use async_trait::async_trait;
 
 /// How many events, or request ids, one turn removes at most.
 const EXPIRE_ROWS: i64 = 1_000;
 
-/// A transaction over one connection.
+/// A transaction over one connection. Dropped, it closes the connection, and so is rolled back.
 pub(crate) struct SqlTransaction<DB: Backend> {
     shared: Arc<Shared<DB>>,
-    transaction: SqlxTransaction<'static, DB>,
+    pub(super) writer: InUse<DB>,
+    /// Whether a statement has been sent that was not answered.
+    unanswered: bool,
     /// Of the tenant that was loaded last.
     numbers: UserNumbers,
 }
 
 impl<DB: Backend> SqlTransaction<DB> {
-    pub(super) fn new(shared: Arc<Shared<DB>>, transaction: SqlxTransaction<'static, DB>) -> Self {
+    /// A transaction that is yet to be begun.
+    pub(super) fn new(shared: Arc<Shared<DB>>, writer: InUse<DB>) -> Self {
         Self {
             shared,
-            transaction,
+            writer,
+            unanswered: false,
             numbers: UserNumbers::default(),
         }
+    }
+
+    /// Runs a statement that has neither parameters nor an answer.
+    pub(super) async fn run(&mut self, sql: &'static str) -> Result<()> {
+        let done = answer::<DB, _>(DB::run(self.connection()?, sql)).await;
+        self.answered(done)
     }
 
     async fn fetch(
@@ -40,10 +55,9 @@ impl<DB: Backend> SqlTransaction<DB> {
         statement: impl Fn(&Statements) -> &Arc<str>,
         params: &[Param<'_>],
     ) -> Result<Option<String>> {
-        let sql = statement(&self.shared.statements);
-        DB::fetch(&mut self.transaction, sql, params)
-            .await
-            .map_err(DB::classify)
+        let sql = Arc::clone(statement(&self.shared.statements));
+        let found = answer::<DB, _>(DB::fetch(self.connection()?, &sql, params)).await;
+        self.answered(found)
     }
 
     async fn execute(
@@ -51,17 +65,32 @@ impl<DB: Backend> SqlTransaction<DB> {
         statement: impl Fn(&Statements) -> &Arc<str>,
         params: &[Param<'_>],
     ) -> Result<u64> {
-        let sql = statement(&self.shared.statements);
-        DB::execute(&mut self.transaction, sql, params)
-            .await
-            .map_err(DB::classify)
+        let sql = Arc::clone(statement(&self.shared.statements));
+        let done = answer::<DB, _>(DB::execute(self.connection()?, &sql, params)).await;
+        self.answered(done)
     }
 
     async fn insert(&mut self, tenant: &TenantId, rows: &[&Rows<'_>]) -> Result<u64> {
         let sql = self.shared.inserts.text::<DB>(rows);
-        DB::insert(&mut self.transaction, &sql, tenant, rows)
-            .await
-            .map_err(DB::classify)
+        let done = answer::<DB, _>(DB::insert(self.connection()?, &sql, tenant, rows)).await;
+        self.answered(done)
+    }
+
+    /// The connection, on which something is about to be asked.
+    fn connection(&mut self) -> Result<&mut DB::Connection> {
+        self.unanswered = true;
+        self.writer.connection().map_err(DB::classify)
+    }
+
+    fn answered<T>(&mut self, answer: Result<T>) -> Result<T> {
+        self.unanswered = matches!(answer, Err(Error::Unavailable(_)));
+        answer
+    }
+}
+
+impl<DB: Backend> Drop for SqlTransaction<DB> {
+    fn drop(&mut self) {
+        self.writer.discard();
     }
 }
 
@@ -160,17 +189,19 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
         Ok(self.fetch(|sql| &sql.holds_event, &params).await?.is_some())
     }
 
-    async fn commit(self: Box<Self>) -> Result<()> {
-        let Self {
-            shared,
-            transaction,
-            ..
-        } = *self;
-        shared.commit(transaction).await
+    async fn commit(mut self: Box<Self>) -> Result<()> {
+        // Not bounded here: it may wait for a standby for as long as the writer is patient.
+        let connection = self.writer.connection().map_err(DB::classify)?;
+        DB::run(connection, "COMMIT").await.map_err(DB::classify)?;
+        DB::committed(&self.shared.extras, connection).await;
+        self.writer.keep();
+        Ok(())
     }
 
-    async fn roll_back(self: Box<Self>) {
-        // A failure means that the connection is gone, and the transaction with it.
-        let _ = self.transaction.rollback().await;
+    async fn roll_back(mut self: Box<Self>) {
+        // A connection that has not answered is not asked again: closed, it rolls back as well.
+        if !self.unanswered && self.run("ROLLBACK").await.is_ok() {
+            self.writer.keep();
+        }
     }
 }

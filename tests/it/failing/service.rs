@@ -8,6 +8,7 @@ use letterbox::{
         Caller, Deliveries, Delivery, Error, FeedSettings, Messenger, Parts, QueueLimits,
         ReadThread, Watch,
     },
+    metrics::Metrics,
     model::{
         Content, Direction, EventBody, EventKinds, LogPosition, LogReader, LoggedEvent,
         MessageOrder, MessageView, Policy, Reply, RequestId, Send, Subject, TenantId, ThreadId,
@@ -51,7 +52,8 @@ impl Service {
 
     async fn over(database: Arc<TestDatabase>, heartbeat_interval: Duration) -> Self {
         let faults = Arc::new(Faults::default());
-        let real = store::open(&address(&database)).await;
+        let metrics = Metrics::new();
+        let real = store::open(&address(&database), Arc::clone(&metrics)).await;
         let real = real.expect("the test's database can be used");
         let store: Arc<dyn Store> = Arc::new(FailingStore {
             real,
@@ -71,6 +73,7 @@ impl Service {
                 event_retention: Duration::from_hours(1),
                 stall_timeout: Duration::from_mins(5),
             },
+            metrics,
         });
         Self {
             faults,

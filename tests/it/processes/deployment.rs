@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::Path, process::Command};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
 use tonic::transport::Channel;
 
@@ -28,6 +28,15 @@ impl Deployment {
             folder: TempDir::new().expect("a folder to work in"),
             url: database.url(),
             _database: Box::new(database),
+        }
+    }
+
+    /// A database that is the test's already, and an empty folder to work in.
+    pub(crate) fn at(url: &str) -> Self {
+        Self {
+            folder: TempDir::new().expect("a folder to work in"),
+            url: url.to_owned(),
+            _database: Box::new(()),
         }
     }
 
