@@ -14,6 +14,7 @@ mod email_addresses;
 mod errors;
 mod expiring;
 mod failing;
+mod failovers;
 mod filing;
 mod fuzz;
 mod identity;

@@ -219,10 +219,13 @@ impl Shared {
                     Err(error) => Attempt::Unknown(decided, error.into()),
                 }
             }
-            Ok(None) => {
-                transaction.roll_back().await;
-                Attempt::WasDone
-            }
+            // What it was found in is committed, though nothing was written: a primary that has
+            // restarted shows what its synchronous standby may not have, and a commit waits for
+            // that.
+            Ok(None) => match self.step(Step::Commit, transaction.commit()).await {
+                Ok(()) => Attempt::WasDone,
+                Err(error) => Attempt::Failed(Failure::of(error)),
+            },
             Err(failure) => {
                 transaction.roll_back().await;
                 Attempt::Failed(failure)
@@ -250,7 +253,7 @@ impl Shared {
             }
         }
         let mut decided = Vec::with_capacity(round.len());
-        let mut wrote = false;
+        let mut commits = false;
         let mut commands = 0;
         for batch in round {
             if commands >= ROUND_COMMANDS {
@@ -262,14 +265,14 @@ impl Shared {
             // Not before: what has come meanwhile goes along.
             self.queues.fill(batch);
             commands += batch.jobs.iter().flatten().count();
-            let (answers, wrote_here) = self.write_batch(transaction, batch).await?;
+            let (answers, commits_too) = self.write_batch(transaction, batch).await?;
             decided.push(answers);
-            wrote |= wrote_here;
+            commits |= commits_too;
         }
-        Ok(Some((decided, wrote)))
+        Ok(Some((decided, commits)))
     }
 
-    /// Writes one tenant's batch.
+    /// Writes one tenant's batch; says whether there is anything to commit.
     async fn write_batch(
         &self,
         transaction: &mut dyn Transaction,
@@ -330,8 +333,14 @@ impl Shared {
                 .flat_map(|event| event.audience.iter().cloned())
                 .collect(),
         });
-        let wrote = expired || !changes.is_empty();
-        Ok((Decided { answers, written }, wrote))
+        // Whoever is told that all is as they want it relies on what others have written, and so on
+        // its being durable.
+        let acknowledged = |answer: &Result<Answer, Refusal>| match answer {
+            Ok(Answer::Outcome(outcome)) => !matches!(outcome, Outcome::Met),
+            _ => false,
+        };
+        let commits = expired || !changes.is_empty() || answers.iter().any(acknowledged);
+        Ok((Decided { answers, written }, commits))
     }
 
     async fn take_turn(

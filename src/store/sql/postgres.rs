@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use sqlx::{
-    Arguments, AssertSqlSafe, Executor, PgConnection, Postgres,
+    Arguments, AssertSqlSafe, Connection, Executor, PgConnection, Postgres,
     error::{BoxDynError, DatabaseError},
     migrate::Migrator,
     postgres::{PgArguments, PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
@@ -20,7 +20,7 @@ use super::{
 use crate::{
     metrics::{self, Metrics},
     model::TenantId,
-    store::{Error, Result, Writing},
+    store::{Error, Result, Writing, connect::connect as connect_once},
 };
 
 /// The schema.
@@ -82,12 +82,15 @@ pub(crate) async fn connect(
     options: PgConnectOptions,
     metrics: &Arc<Metrics>,
 ) -> sqlx::Result<(Pools<Postgres>, Extras)> {
-    let readers = pool(READERS).connect_with(options.clone()).await?;
+    let mut connection: PgConnection = connect_once(&options).await?;
     let (fsync, distributed): (String, bool) = sqlx::query_as(
         "SELECT current_setting('fsync'), to_regclass('pg_dist_partition') IS NOT NULL",
     )
-    .fetch_one(&readers)
+    .fetch_one(&mut connection)
     .await?;
+    connection.close().await?;
+    // Lazy, so that what comes out of a pool is always new: what is used again is `Kept`.
+    let readers = pool(READERS).connect_lazy_with(options.clone());
     let writers = pool(WRITERS).connect_lazy_with(options.clone());
     let feed = pool(FEED_READERS).connect_lazy_with(options.clone());
     let pools = Pools {

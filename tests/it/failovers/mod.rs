@@ -1,0 +1,59 @@
+//! A Postgres that fails over to its standby, or falls silent, under processes that serve.
+//!
+//! [`cluster`] brings servers of the test's own; [`forwarder`] is the address that the processes
+//! know, and is turned to the new primary as a virtual address or a proxy would be.
+
+mod asynchronous;
+mod cluster;
+mod forwarder;
+mod silence;
+mod synchronous;
+
+use self::{cluster::Cluster, forwarder::Forwarder};
+use crate::{processes::Deployment, support::prelude::*};
+
+/// Servers that fail over, and a process that serves from them.
+struct Setting {
+    cluster: Cluster,
+    forwarder: Forwarder,
+    deployment: Deployment,
+}
+
+impl Setting {
+    /// A process's database on a primary with a standby.
+    async fn on(cluster: Cluster) -> Self {
+        let forwarder = Forwarder::to(cluster.primary.address()).await;
+        let deployment = Deployment::at(&cluster::url(forwarder.address()));
+        Self {
+            cluster,
+            forwarder,
+            deployment,
+        }
+    }
+
+    /// The primary fails, and the standby takes over.
+    async fn fail_over(&mut self) {
+        self.cluster.primary.crash().await;
+        self.cluster.standby.promote().await;
+        self.forwarder.turn_to(self.cluster.standby.address());
+    }
+}
+
+/// A user of a process.
+fn user(server: &crate::processes::Server, name: &str) -> Client {
+    Client::over(server.connect()).with("x-user-id", name)
+}
+
+/// Calls until there is an answer other than "not now".
+async fn insist<T, F>(call: impl Fn() -> F) -> Result<T, tonic::Status>
+where
+    F: Future<Output = Result<T, tonic::Status>>,
+{
+    let answered = eventually("an answer", || async {
+        match call().await {
+            Err(status) if status.code() == Code::Unavailable => None,
+            answer => Some(answer),
+        }
+    });
+    answered.await
+}
