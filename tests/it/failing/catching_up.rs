@@ -75,6 +75,7 @@ async fn what_happens_while_a_watcher_catches_up_comes_after_that_and_once(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let service = Service::start(database).await;
+    service.announce_nothing();
     let (ana, ben) = (service.user("ana"), service.user("ben"));
     for content in ["1", "2"] {
         ana.start("plans", &["ben"], content).await.unwrap();

@@ -83,6 +83,7 @@ async fn a_log_that_loses_its_end_while_it_is_read_ends_the_watch_there(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let service = Service::start(database).await;
+    service.announce_nothing();
     let (ben, _) = three_seen(&service).await;
     let gate = service.faults.hold(Point::LogPage);
     let reads = service.faults.count(Point::LogPage);
@@ -113,4 +114,35 @@ async fn a_token_of_a_position_that_is_taken_again_is_of_another_history(
     }
     let resumed = ben.try_watch(Some(seen)).await;
     assert!(matches!(resumed, Err(Error::ResumeTokenExpired)));
+}
+
+/// A watch begins where the log ends, which its service's tail may not have reached: what the
+/// tail then finds there may be something else.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_begins_ahead_of_its_tail_is_not_led_into_another_history(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    service.announce_nothing();
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let mut behind = ben.watch(None).await;
+    ana.start("plans", &["ben"], "1").await.unwrap();
+    assert_eq!(behind.lines(1).await, ["1 ana: 1"]);
+    let gate = service.faults.hold(Point::LogPage);
+    let reads = service.faults.count(Point::LogPage);
+    for content in ["2", "3"] {
+        ana.start("plans", &["ben"], content).await.unwrap();
+    }
+    service.faults.reached(Point::LogPage, reads + 1).await;
+    let ahead = ben.watch(None).await;
+    assert_eq!(ahead.position.number, 3);
+    cut_after(&service, 1).await;
+    for content in ["new 2", "new 3", "new 4"] {
+        ana.start("plans", &["ben"], content).await.unwrap();
+    }
+    gate.open();
+    let new = ["1 ana: new 2", "1 ana: new 3", "1 ana: new 4"];
+    assert_eq!(behind.lines(3).await, new);
+    assert_expired(&ben, ahead).await;
 }

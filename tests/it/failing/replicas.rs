@@ -124,3 +124,23 @@ async fn while_a_commit_is_under_way_no_other_service_writes(#[values(true, fals
     assert_eq!(ben.lines(plans).await.len(), 3);
     first.assert_sound().await;
 }
+
+/// A tail does not read what its own service has written and nobody here is told of: it must
+/// know that nothing else came before.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_have_written_is_not_passed_over_by_a_write_of_ones_own() {
+    let first = Service::start(Database::Postgres).await;
+    let second = first.replica(Duration::from_secs(30)).await;
+    second.faults.always(Point::Announced, Fault::Hangs);
+    let mut watch = second.user("ben").watch(None).await;
+    // Nor does its poll tell it.
+    second
+        .faults
+        .always(Point::LogHeads, Fault::Fails(Cause::Outage));
+    let told = first.user("ana").start("plans", &["ben"], "told").await;
+    told.unwrap();
+    let untold = second.user("ana").start("plans", &["cleo"], "untold").await;
+    untold.unwrap();
+    assert_eq!(watch.lines(1).await, ["1 ana: told"]);
+    first.assert_sound().await;
+}

@@ -19,7 +19,7 @@ use letterbox::{
 };
 
 use super::{
-    faults::{Faults, Point},
+    faults::{Cause, Fault, Faults, Point},
     store::FailingStore,
 };
 use crate::support::{TestDatabase, prelude::*};
@@ -114,6 +114,13 @@ impl Service {
             gate.open();
         };
         soon("all answers", join(join_all(calls), begin)).await.0
+    }
+
+    /// Has its tails woken by what it writes itself and by nothing else, so that a test knows what
+    /// each of their reads is for.
+    pub(crate) fn announce_nothing(&self) {
+        let outage = Fault::Fails(Cause::Outage);
+        self.faults.always(Point::Announce, outage);
     }
 
     /// Runs a statement in the database, past the service.

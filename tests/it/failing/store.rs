@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use letterbox::{
     model::{
         Changes, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs, Summary,
-        TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId, UserRows,
+        TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId,
+        UserRows,
     },
     store::{Expiry, Result, Store, Transaction, Writing},
 };

@@ -108,6 +108,7 @@ async fn what_is_written_while_a_tail_reads_is_read_next(
 ) {
     // No poll comes to the rescue within the test's patience.
     let service = Service::start(database).await;
+    service.announce_nothing();
     let ana = service.user("ana");
     let mut watch = service.user("ben").watch(None).await;
     service

@@ -73,6 +73,10 @@ impl Cluster {
         }
         if following == Following::Synchronous {
             let primary = &cluster.primary;
+            // What a server allows by default does not count: an answer means durable.
+            primary
+                .execute("ALTER SYSTEM SET synchronous_commit = 'local'")
+                .await;
             primary
                 .execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
                 .await;
@@ -158,37 +162,30 @@ impl Node {
     pub(super) async fn promote(&mut self) {
         if self.process.is_none() {
             self.start().await;
-        } else {
-            self.execute("SELECT pg_promote()").await;
         }
+        // A standby may end a statement that is in the way of its recovery.
+        self.until("SELECT NOT pg_is_in_recovery() OR pg_promote(wait => false)")
+            .await;
         self.until("SELECT NOT pg_is_in_recovery()").await;
     }
 
     /// Runs a statement.
     pub(super) async fn execute(&self, sql: &str) {
-        let mut connection = self.connect().await;
+        let connection = PgConnection::connect(&url(self.address)).await;
+        let mut connection = connection.expect("the server answers");
         let done = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut connection);
         done.await.expect("a statement");
     }
 
     /// Waits until a statement says yes.
     pub(super) async fn until(&self, sql: &str) {
-        let connection = tokio::sync::Mutex::new(self.connect().await);
         eventually(sql, async || {
-            let mut connection = connection.lock().await;
+            let mut connection = PgConnection::connect(&url(self.address)).await.ok()?;
             let asked = sqlx::query_scalar(AssertSqlSafe(sql));
-            let yes: Option<Option<bool>> = asked
-                .fetch_optional(&mut *connection)
-                .await
-                .expect("a statement");
+            let yes: Option<Option<bool>> = asked.fetch_optional(&mut connection).await.ok()?;
             yes.flatten().filter(|yes| *yes)
         })
         .await;
-    }
-
-    async fn connect(&self) -> PgConnection {
-        let connection = PgConnection::connect(&url(self.address)).await;
-        connection.expect("the server answers")
     }
 }
 

@@ -6,8 +6,11 @@
 mod asynchronous;
 mod cluster;
 mod forwarder;
+mod patroni;
 mod silence;
 mod synchronous;
+
+use std::time::Duration;
 
 use self::{cluster::Cluster, forwarder::Forwarder};
 use crate::{processes::Deployment, support::prelude::*};
@@ -44,16 +47,24 @@ fn user(server: &crate::processes::Server, name: &str) -> Client {
     Client::over(server.connect()).with("x-user-id", name)
 }
 
+/// How long a failover may take, with the leases that have to run out before.
+const FAILOVER_MAX: Duration = Duration::from_secs(90);
+
 /// Calls until there is an answer other than "not now".
 async fn insist<T, F>(call: impl Fn() -> F) -> Result<T, tonic::Status>
 where
     F: Future<Output = Result<T, tonic::Status>>,
 {
-    let answered = eventually("an answer", || async {
-        match call().await {
-            Err(status) if status.code() == Code::Unavailable => None,
-            answer => Some(answer),
+    let answered = async {
+        loop {
+            match call().await {
+                Err(status) if status.code() == Code::Unavailable => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                answer => return answer,
+            }
         }
-    });
-    answered.await
+    };
+    let answered = tokio::time::timeout(FAILOVER_MAX, answered).await;
+    answered.expect("the database comes back")
 }
