@@ -7,13 +7,19 @@ use std::{
 
 use clap::parser::ValueSource;
 
-use super::SettingError;
+use super::{Clients, Limits, SettingError, clients};
 
 /// The file that is read where none is named, if it is there.
 const DEFAULT_FILE: &str = "letterbox.toml";
 
-/// Values as they were written, each with where.
-pub(super) struct Given(BTreeMap<String, (String, String)>);
+/// What was given.
+#[derive(Default)]
+pub(super) struct Given {
+    /// Values as they were written, each with where.
+    values: BTreeMap<String, (String, String)>,
+    /// The table of the file.
+    pub(super) clients: Clients,
+}
 
 /// The names of all settings, as flags and in the file.
 const NAMES: &[&str] = &[
@@ -57,13 +63,13 @@ impl Given {
         };
         let mut given = match file {
             Some(path) => Self::of_file(&path)?,
-            None => Self(BTreeMap::new()),
+            None => Self::default(),
         };
         // A global argument's value is among the matches of the innermost subcommand.
         let innermost = matches
             .subcommand()
             .map_or(matches, |(_, submatches)| submatches);
-        for name in NAMES {
+        for name in NAMES.iter().chain(Limits::NAMES) {
             let id = name.replace('-', "_");
             let value = innermost.get_one::<String>(&id);
             let variable = format!("LETTERBOX_{}", id.to_uppercase());
@@ -72,7 +78,9 @@ impl Given {
                 _ => format!("--{name}"),
             };
             if let Some(value) = value.filter(|value| !value.is_empty()) {
-                given.0.insert((*name).to_owned(), (value.clone(), place));
+                given
+                    .values
+                    .insert((*name).to_owned(), (value.clone(), place));
             }
         }
         Ok(given)
@@ -87,10 +95,18 @@ impl Given {
             let line = text[..start.min(text.len())].matches('\n').count() + 1;
             SettingError(format!("{named}: line {line}: {}", error.message()))
         })?;
-        let mut given = BTreeMap::new();
+        let mut given = Self::default();
         for (key, value) in table {
             let name = key.replace('_', "-");
-            if !NAMES.contains(&name.as_str()) {
+            if name == clients::NAME {
+                given.clients = clients::read(value, &named.to_string())?;
+                continue;
+            }
+            if !NAMES
+                .iter()
+                .chain(Limits::NAMES)
+                .any(|known| *known == name)
+            {
                 return Err(SettingError(format!("{named}: no such setting: {key}")));
             }
             let value = match value {
@@ -100,9 +116,9 @@ impl Given {
                 }
                 _ => return Err(SettingError(format!("{named}: {key} must be a text"))),
             };
-            given.insert(name, (value, named.to_string()));
+            given.values.insert(name, (value, named.to_string()));
         }
-        Ok(Self(given))
+        Ok(given)
     }
 
     /// Reads one setting, where it is given.
@@ -112,7 +128,7 @@ impl Given {
         field: &mut T,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<(), SettingError> {
-        if let Some((value, place)) = self.0.get(name) {
+        if let Some((value, place)) = self.values.get(name) {
             *field = read(value)
                 .map_err(|problem| SettingError(format!("{name}: {problem} (given by {place})")))?;
         }

@@ -1,16 +1,20 @@
 //! Settings: flags, `LETTERBOX_*` variables and a TOML file, in that precedence.
 
+mod clients;
 mod given;
+mod limits;
 mod options;
 mod settings;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use self::{given::Given, options::Cli};
 pub use self::{
+    clients::{Client, Clients},
+    limits::Limits,
     options::Command,
     settings::{Auth, LogFormat, Settings},
 };
+use self::{given::Given, options::Cli};
 
 /// A setting that is wrong, in one line.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 
+use super::limits::LimitOptions;
 use crate::{bench, token};
 
 /// Private threaded messaging as a gRPC service.
@@ -256,4 +257,6 @@ pub(super) struct Options {
         value_name = "FORMAT"
     )]
     log_format: Option<String>,
+    #[command(flatten)]
+    limits: LimitOptions,
 }

@@ -8,7 +8,7 @@ use std::{
 
 use http::{HeaderValue, Uri};
 
-use super::{SettingError, given::Given};
+use super::{Clients, Limits, SettingError, clients, given::Given};
 use crate::{model::TenantId, store::Address};
 
 /// The longest time that a setting can be; what is longer is a mistake.
@@ -42,6 +42,8 @@ pub struct Settings {
     pub grpc_web: bool,
     /// Whose pages can call: origins, as browsers name them (RFC 6454).
     pub grpc_web_origins: Vec<HeaderValue>,
+    /// Services that are known by their certificates; none: nobody is.
+    pub clients: Clients,
     /// The operator vouches for the network.
     pub trust_network: bool,
     /// A call that names no tenant is refused.
@@ -68,6 +70,8 @@ pub struct Settings {
     pub otlp_endpoint: Option<String>,
     /// Which share of the calls is traced, from 0 to 1, of those whose callers have not settled that.
     pub otlp_sampling: f64,
+    /// How much of everything there may be.
+    pub limits: Limits,
     /// What to log.
     pub log: String,
     /// How to log.
@@ -109,6 +113,7 @@ impl Default for Settings {
             tls_client_ca: None,
             grpc_web: false,
             grpc_web_origins: Vec::new(),
+            clients: Clients::new(),
             trust_network: false,
             require_tenant: false,
             known_users_only: false,
@@ -122,6 +127,7 @@ impl Default for Settings {
             metrics_listen: None,
             otlp_endpoint: None,
             otlp_sampling: 1.0,
+            limits: Limits::default(),
             log: "info".to_owned(),
             log_format: LogFormat::Auto,
         }
@@ -149,6 +155,7 @@ impl Settings {
         given.read("tls-cert", &mut settings.tls_cert, file)?;
         given.read("tls-key", &mut settings.tls_key, file)?;
         given.read("tls-client-ca", &mut settings.tls_client_ca, file)?;
+        settings.clients.clone_from(&given.clients);
         let some = |text: &str| Ok(Some(text.to_owned()));
         given.read("jwt-issuer", &mut settings.jwt_issuer, some)?;
         given.read("jwt-audience", &mut settings.jwt_audience, some)?;
@@ -199,6 +206,7 @@ impl Settings {
                 other => Err(format!("`{other}` is none of auto, text, json")),
             },
         )?;
+        settings.limits = Limits::from_given(given)?;
         settings.check()?;
         Ok(settings)
     }
@@ -217,6 +225,12 @@ impl Settings {
         }
         if !self.grpc_web_origins.is_empty() && !self.grpc_web {
             return Err(SettingError("grpc-web-origins: needs grpc-web".to_owned()));
+        }
+        clients::check(&self.clients)?;
+        if !self.clients.is_empty() && self.tls_client_ca.is_none() {
+            return Err(SettingError(
+                "clients: needs tls-client-ca, for else no client shows a certificate".to_owned(),
+            ));
         }
         if self.auth == Auth::Jwt {
             return match &self.jwt_key {
@@ -302,7 +316,7 @@ fn tenant(text: &str) -> Result<Option<TenantId>, String> {
     })
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     match humantime::parse_duration(text) {
         Ok(Duration::ZERO) => Err("must be more than nothing".to_owned()),
         Ok(duration) if duration > TIME_MAX => Err("must be at most 100 years".to_owned()),

@@ -23,7 +23,8 @@ use tower::Service;
 use tracing::Instrument;
 
 use super::{
-    auth::Authenticator,
+    auth::{Authenticator, ClientNames},
+    limits::{Limits, Received, Slot},
     observed::Observed,
     status::{Failure, in_our_words, status},
 };
@@ -54,6 +55,7 @@ pub(super) struct CallDeadline(pub(super) Instant);
 pub struct CallService<S> {
     inner: S,
     authenticator: Arc<dyn Authenticator>,
+    limits: Arc<Limits>,
     ids: Arc<dyn Ids>,
     metrics: Arc<Metrics>,
 }
@@ -63,31 +65,44 @@ impl<S> CallService<S> {
     pub fn new(
         inner: S,
         authenticator: Arc<dyn Authenticator>,
+        limits: Arc<Limits>,
         ids: Arc<dyn Ids>,
         metrics: Arc<Metrics>,
     ) -> Self {
         Self {
             inner,
             authenticator,
+            limits,
             ids,
             metrics,
         }
     }
 
-    /// Turns a call away, or lets it in with its caller's identity beside it.
-    fn admit(&self, request: &mut Request<Body>, call: &mut Observed) -> Result<(), Failure> {
+    /// Turns a call away, or lets it in with its caller's identity beside it; it keeps its slot
+    /// until it is answered.
+    fn admit(
+        &self,
+        request: &mut Request<Body>,
+        call: &mut Observed,
+    ) -> Result<Option<Slot>, Failure> {
         if metadata_bytes(request.headers()) > METADATA_BYTES_MAX {
-            self.metrics.limits.hit(Limit::MetadataBytes);
-            return Err(Failure::TooLarge);
+            return Err(self.limits.refused(Limit::MetadataBytes, Failure::TooLarge));
         }
         if request.uri().path().starts_with(PUBLIC_PREFIX) {
-            return Ok(());
+            return Ok(None);
         }
-        let identity = self.authenticator.authenticate(request.headers());
+        // First, since checking a signature is work that a busy process does not have to do.
+        let slot = self.limits.begin_call()?;
+        // Beside the request, since there are layers between a connection and its calls.
+        let client = request.extensions().get::<Arc<ClientNames>>();
+        let identity = self
+            .authenticator
+            .authenticate(request.headers(), client.map(|names| &**names));
         let identity = identity.map_err(Failure::TurnedAway)?;
         call.is_by(identity.clone(), request.headers());
+        self.limits.check_rate(&identity.caller)?;
         request.extensions_mut().insert(identity);
-        Ok(())
+        Ok(Some(slot))
     }
 }
 
@@ -109,11 +124,17 @@ where
         let (ids, metrics) = (Arc::clone(&self.ids), Arc::clone(&self.metrics));
         let mut call = Observed::begin(&request, &metrics, &ids);
         let admitted = self.admit(&mut request, &mut call);
-        let left = grpc_timeout(request.headers());
-        let deadline = left.and_then(|left| call.started.checked_add(left));
-        if let Some(deadline) = deadline {
+        let limits = Arc::clone(&self.limits);
+        let asked = grpc_timeout(request.headers());
+        if let Some(deadline) = asked.and_then(|asked| call.started.checked_add(asked)) {
             request.extensions_mut().insert(CallDeadline(deadline));
         }
+        let longest = limits.of.timeout;
+        let is_cut_short = asked.is_none_or(|asked| asked > longest);
+        // Of a stream, until it begins; after that its caller's own deadline ends it.
+        let deadline = call.started + asked.map_or(longest, |asked| asked.min(longest));
+        let request = request
+            .map(|body| Body::new(Received::of(body, Arc::clone(&limits), Arc::clone(&ids))));
         // The service that was polled ready is the one to call.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
@@ -121,7 +142,7 @@ where
 
         let work = async move {
             let result = match admitted {
-                Ok(()) => guarded(inner.call(request), deadline).await,
+                Ok(_slot) => guarded(inner.call(request), deadline).await,
                 Err(failure) => {
                     let unread = read_away(request.into_body());
                     // Whoever takes their time with it is not waited for.
@@ -129,13 +150,16 @@ where
                     Err(failure)
                 }
             };
-            let response = result.and_then(|response| match in_our_words(response.headers()) {
-                Some(failure) => {
-                    metrics.limits.hit(Limit::RequestBytes);
-                    Err(failure)
+            let response = match result {
+                Ok(response) => match in_our_words(response.headers()) {
+                    Some(failure) => Err(limits.refused(Limit::RequestBytes, failure)),
+                    None => Ok(response),
+                },
+                Err(Failure::DeadlineExceeded) if is_cut_short => {
+                    Err(limits.refused(Limit::CallTimeout, Failure::DeadlineExceeded))
                 }
-                None => Ok(response),
-            });
+                failed => failed,
+            };
             let response = response.unwrap_or_else(|failure| status(failure, &*ids).into_http());
             Ok(call.answered(response))
         };
@@ -146,18 +170,13 @@ where
 /// Runs a call until its deadline; a panic of it is its own, and nobody else's.
 async fn guarded(
     call: impl Future<Output = Result<Response<Body>, Infallible>>,
-    deadline: Option<Instant>,
+    deadline: Instant,
 ) -> Result<Response<Body>, Failure> {
     let call = AssertUnwindSafe(call).catch_unwind();
-    let outcome = match deadline {
-        Some(deadline) => tokio::time::timeout_at(deadline, call)
-            .await
-            .map_err(|_| Failure::DeadlineExceeded)?,
-        None => call.await,
-    };
-    match outcome {
-        Ok(Ok(response)) => Ok(response),
-        Err(_) => Err(Failure::Panicked),
+    match tokio::time::timeout_at(deadline, call).await {
+        Ok(Ok(Ok(response))) => Ok(response),
+        Ok(Err(_)) => Err(Failure::Panicked),
+        Err(_) => Err(Failure::DeadlineExceeded),
     }
 }
 

@@ -1,13 +1,17 @@
 //! What is wrong with a request: every broken field at once.
 
+use std::borrow::Cow;
+
 use super::{
     auth::Identity,
+    limits::Limits,
     status::{Failure, Violation},
     token::{List, PageStart, TokenKey},
 };
 use crate::{
     messenger::Caller,
-    model::{RequestId, ThreadId},
+    metrics::Limit,
+    model::{Content, RequestId, ThreadId},
 };
 
 /// How many entries a page has where the request does not say.
@@ -27,10 +31,10 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn broken(&mut self, field: impl Into<String>, rule: &'static str) {
+    pub(super) fn broken(&mut self, field: impl Into<String>, rule: impl Into<Cow<'static, str>>) {
         self.violations.push(Violation {
             field: field.into(),
-            rule,
+            rule: rule.into(),
         });
     }
 
@@ -52,6 +56,19 @@ impl Check {
         value
             .map_err(|rules| rules.into_iter().for_each(|rule| self.broken(field, rule)))
             .ok()
+    }
+
+    /// A content; a deployment may allow less than the service does.
+    pub(super) fn content(&mut self, content: String, limits: &Limits) -> Option<Content> {
+        let (length, max) = (content.len(), limits.of.content_bytes);
+        let content = self.all("content", Content::parse(content));
+        if length > max {
+            limits.hit(Limit::ContentBytes);
+            if content.is_some() {
+                self.broken("content", format!("must be at most {max} bytes here"));
+            }
+        }
+        content
     }
 
     pub(super) fn number(&mut self, field: &str, number: i32) -> Option<u32> {

@@ -9,6 +9,7 @@ mod auth;
 mod call;
 mod check;
 mod handler;
+mod limits;
 mod observed;
 mod pages;
 mod request;
@@ -20,8 +21,12 @@ mod watch;
 
 pub use self::{
     admin::Administration,
-    auth::{Authenticator, Jwt, JwtSettings, TrustedHeader},
+    auth::{
+        Authenticator, Certificates, ClientNames, Jwt, JwtSettings, Scopes, Service, TrustedHeader,
+        holds_secret,
+    },
     call::CallService,
+    limits::{CallLimits, Limits},
     service::Messaging,
     token::TokenKey,
 };

@@ -3,6 +3,7 @@
 use super::{
     auth::{Identity, Scopes},
     check::{Check, KNOWN_VALUE, require},
+    limits::Limits,
     pb,
     status::Failure,
     token::{List, TokenKey},
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     messenger::{Caller, ReadThread, Watch},
     model::{
-        Content, Direction, Edit, EventKind, EventKinds, Folder, InboxPage, LogPosition, LogReader,
+        Direction, Edit, EventKind, EventKinds, Folder, InboxPage, LogPosition, LogReader,
         MarkRead, MessageId, MessageOrder, Reply, RequestId, Send, Subject, ThreadId, ThreadPage,
         UserId,
     },
@@ -25,11 +26,12 @@ const RESUME_TOKEN: &str = "must be a token of this tenant's log";
 pub(super) fn send(
     caller: &Caller,
     request: pb::SendMessageRequest,
+    limits: &Limits,
 ) -> Result<(Send, Option<RequestId>), Failure> {
     let mut check = Check::default();
     let recipients = recipients(&mut check, caller, &request.recipient_ids);
     let subject = check.all("subject", Subject::parse(request.subject));
-    let content = check.all("content", Content::parse(request.content));
+    let content = check.content(request.content, limits);
     let request_id = check.request_id(&request.request_id);
     let parsed = (|| {
         let send = Send {
@@ -68,10 +70,11 @@ fn recipients(check: &mut Check, caller: &Caller, named: &[String]) -> Vec<UserI
 pub(super) fn reply(
     caller: &Caller,
     request: pb::ReplyThreadRequest,
+    limits: &Limits,
 ) -> Result<(Reply, Option<RequestId>), Failure> {
     let mut check = Check::default();
     let thread = check.thread_id(&request.thread_id);
-    let content = check.all("content", Content::parse(request.content));
+    let content = check.content(request.content, limits);
     let subject = request
         .subject
         .and_then(|subject| check.all("subject", Subject::parse(subject)));
@@ -89,14 +92,18 @@ pub(super) fn reply(
     check.finish(parsed)
 }
 
-pub(super) fn edit(caller: &Caller, request: pb::EditMessageRequest) -> Result<Edit, Failure> {
+pub(super) fn edit(
+    caller: &Caller,
+    request: pb::EditMessageRequest,
+    limits: &Limits,
+) -> Result<Edit, Failure> {
     let mut check = Check::default();
     let message = check.some(
         "message_id",
         MessageId::parse(&request.message_id),
         MessageId::RULE,
     );
-    let content = check.all("content", Content::parse(request.content));
+    let content = check.content(request.content, limits);
     if let Some(revision) = request.expected_revision {
         check.number("expected_revision", revision);
     }

@@ -8,6 +8,7 @@ use super::{
     auth::Identity,
     call::CallDeadline,
     handler,
+    limits::Limits,
     pb::{self, messaging_service_server::MessagingService},
     request,
     response::Viewer,
@@ -24,6 +25,7 @@ use crate::{
 pub struct Messaging {
     pub(super) messenger: Arc<Messenger>,
     pub(super) tokens: TokenKey,
+    limits: Arc<Limits>,
     ids: Arc<dyn Ids>,
     heartbeat_interval: std::time::Duration,
     hide_email_addresses: bool,
@@ -35,6 +37,7 @@ impl Messaging {
     pub fn new(
         messenger: Arc<Messenger>,
         tokens: TokenKey,
+        limits: Arc<Limits>,
         ids: Arc<dyn Ids>,
         heartbeat_interval: std::time::Duration,
         hide_email_addresses: bool,
@@ -42,6 +45,7 @@ impl Messaging {
         Self {
             messenger,
             tokens,
+            limits,
             ids,
             heartbeat_interval,
             hide_email_addresses,
@@ -119,7 +123,7 @@ impl MessagingService for Messaging {
     ) -> Result<Response<pb::SendMessageResponse>, Status> {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let (send, request_id) = request::send(&caller, request)?;
+            let (send, request_id) = request::send(&caller, request, &self.limits)?;
             let answer = self.messenger.send(&caller, send, request_id).await?;
             let (message, view) = self.sent(&caller, answer);
             Ok(pb::SendMessageResponse { message, view })
@@ -133,7 +137,7 @@ impl MessagingService for Messaging {
     ) -> Result<Response<pb::ReplyThreadResponse>, Status> {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let (reply, request_id) = request::reply(&caller, request)?;
+            let (reply, request_id) = request::reply(&caller, request, &self.limits)?;
             let answer = self.messenger.reply(&caller, reply, request_id).await?;
             let (message, view) = self.sent(&caller, answer);
             Ok(pb::ReplyThreadResponse { message, view })
@@ -147,7 +151,7 @@ impl MessagingService for Messaging {
     ) -> Result<Response<pb::EditMessageResponse>, Status> {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let edit = request::edit(&caller, request)?;
+            let edit = request::edit(&caller, request, &self.limits)?;
             let message = self.messenger.edit(&caller, edit).await?;
             let message = Some(self.viewer(&caller).message(message));
             Ok(pb::EditMessageResponse { message })
@@ -228,6 +232,7 @@ impl MessagingService for Messaging {
                 LogReader::Everyone => Viewer::OfAll,
                 LogReader::User(_) => self.viewer(&caller),
             };
+            let slot = self.limits.begin_watch(&caller)?;
             let deliveries = self.messenger.watch(&caller, watch, from).await?;
             let responses = Responses {
                 reader,
@@ -236,6 +241,7 @@ impl MessagingService for Messaging {
                 tokens: self.tokens.clone(),
                 ids: Arc::clone(&self.ids),
                 heartbeat_interval: self.heartbeat_interval,
+                _slot: slot,
             };
             Ok(watch_stream(deliveries, responses, deadline, expires))
         })

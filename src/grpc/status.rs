@@ -3,7 +3,7 @@
 //! Every status carries `google.rpc` details (AIP-193): an `ErrorInfo` with a reason that a client
 //! can go by, and what else fits. Causes are logged here, once, and never sent.
 
-use std::{collections::HashMap, time::Duration};
+use std::{borrow::Cow, collections::HashMap, time::Duration};
 
 use tonic::{
     Code, Status,
@@ -55,7 +55,7 @@ pub(super) struct Violation {
     /// The field, as the API names it; an element of a list with its index.
     pub(super) field: String,
     /// The rule, worded to follow the field's name.
-    pub(super) rule: &'static str,
+    pub(super) rule: Cow<'static, str>,
 }
 
 /// Why a call is not answered with what it asked for.
@@ -65,6 +65,9 @@ pub(super) enum Failure {
     ScopeMissing(&'static str),
     Invalid(Vec<Violation>),
     TooLarge,
+    /// So long until the caller's next call is not one too many.
+    RateLimited(Duration),
+    TooManyWatches,
     DeadlineExceeded,
     Panicked,
     UseCase(Error),
@@ -121,8 +124,7 @@ impl Draft {
         if let Some(delay) = delay {
             // What gRPC's own retries read:
             // https://github.com/grpc/proposal/blob/master/A6-client-retries.md
-            let millis = MetadataValue::from(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX));
-            metadata.insert("grpc-retry-pushback-ms", millis);
+            metadata.insert("grpc-retry-pushback-ms", MetadataValue::from(millis(delay)));
         }
         Status::with_error_details_and_metadata(self.code, self.message, self.details, metadata)
     }
@@ -149,8 +151,21 @@ pub(super) fn status(failure: Failure, ids: &dyn Ids) -> Status {
         Failure::TooLarge => Draft::new(
             Code::ResourceExhausted,
             "REQUEST_TOO_LARGE",
-            "the request is too large: at most 4 MiB, its metadata at most 16 KiB",
+            "the request is larger than the server takes; its metadata can be 16 KiB",
         ),
+        Failure::RateLimited(wait) => Draft::new(
+            Code::ResourceExhausted,
+            "RATE_LIMITED",
+            "the caller makes too many calls a second",
+        )
+        // In whole milliseconds, as the trailer has it, and not before it helps.
+        .retry_after(spread(ids, Duration::from_millis(millis(wait) + 1))),
+        Failure::TooManyWatches => Draft::new(
+            Code::ResourceExhausted,
+            "TOO_MANY_WATCHES",
+            "the caller has as many watches as the server allows one user: end another one first",
+        )
+        .retry_after(spread(ids, Duration::from_secs(1))),
         Failure::DeadlineExceeded => Draft::new(
             Code::DeadlineExceeded,
             "DEADLINE_EXCEEDED",
@@ -308,6 +323,10 @@ pub(super) fn in_our_words(headers: &http::HeaderMap) -> Option<Failure> {
     let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
     let ours = headers.contains_key("grpc-status-details-bin");
     (code == Code::OutOfRange && !ours).then_some(Failure::TooLarge)
+}
+
+fn millis(delay: Duration) -> u64 {
+    u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A delay of so long, or up to ten times that, by chance.

@@ -1,6 +1,6 @@
 //! From the feed's deliveries to a stream of responses.
 
-use std::{pin::Pin, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
 
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::Instant;
@@ -10,6 +10,7 @@ use tonic::Status;
 use super::{
     auth::{BadCredentials, TurnedAway},
     call::CallDeadline,
+    limits::WatchSlot,
     pb::{self, watch_messages_response::Event},
     response::{Viewer, user_ids},
     status::{Failure, status},
@@ -34,6 +35,8 @@ pub(super) struct Responses {
     pub(super) tokens: TokenKey,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) heartbeat_interval: Duration,
+    /// Held for as long as the watch stands.
+    pub(super) _slot: WatchSlot,
 }
 
 /// The stream of one watch; it ends at the call's deadline, where there is one, and when the
@@ -44,7 +47,7 @@ pub(super) fn watch_stream(
     deadline: Option<CallDeadline>,
     expires: Option<Instant>,
 ) -> WatchStream {
-    let ids = Arc::clone(&responses.ids);
+    let (ids, ids_of_panics) = (Arc::clone(&responses.ids), Arc::clone(&responses.ids));
     let deadline = deadline.map(|CallDeadline(deadline)| deadline);
     let end = deadline.into_iter().chain(expires).min();
     let passed = async move {
@@ -68,7 +71,11 @@ pub(super) fn watch_stream(
         Err(status(failure, &*ids))
     });
     let in_time = in_time.map(move |delivery| responses.response(delivery));
-    Box::pin(in_time.chain(cut_off))
+    // A panic is this watch's, and nobody else's.
+    let guarded = AssertUnwindSafe(in_time.chain(cut_off)).catch_unwind();
+    Box::pin(guarded.map(move |response| {
+        response.unwrap_or_else(|_| Err(status(Failure::Panicked, &*ids_of_panics)))
+    }))
 }
 
 impl Responses {

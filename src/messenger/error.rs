@@ -50,3 +50,8 @@ impl From<store::Error> for Error {
         }
     }
 }
+
+/// Something that never should has panicked.
+#[derive(Debug, thiserror::Error)]
+#[error("a task panicked")]
+pub(super) struct Panicked;

@@ -41,6 +41,16 @@ pub enum LogPage {
     Read(LogRows),
 }
 
+impl LogPage {
+    /// About how many bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        match self {
+            Self::Read(rows) => rows.events.iter().map(|event| event.weight()).sum(),
+            Self::Expired => 0,
+        }
+    }
+}
+
 /// A piece of the log, bounded in rows and in bytes.
 #[derive(Clone, Debug)]
 pub struct LogRows {
@@ -113,5 +123,18 @@ impl LoggedEvent {
             }
             EventBody::ThreadChanged { view, .. } => view.thread.id,
         }
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn weight(&self) -> usize {
+        const PERSON: usize = 128;
+        let (content, thread) = match &self.body {
+            EventBody::MessageSent {
+                message, thread, ..
+            }
+            | EventBody::MessageEdited { message, thread } => (message.content.len(), thread),
+            EventBody::ThreadChanged { view, .. } => (view.snippet.len(), &view.thread),
+        };
+        content + thread.subject.len() + PERSON * (1 + thread.participants.len())
     }
 }

@@ -1,6 +1,12 @@
 //! Wires the layers together, serves connections, and drains.
 
+mod activity;
+mod auth;
+mod concerns;
 mod connections;
+mod guests;
+mod limits;
+mod preface;
 mod scrapes;
 mod system;
 mod tls;
@@ -15,17 +21,17 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 
 pub use self::system::{SystemClock, SystemIds};
 use self::{
-    connections::{Connections, Protocols},
+    auth::authenticator,
+    concerns::concerns,
+    connections::{ConnectionLimits, Connections, Protocols},
+    limits::fit_open_files,
     scrapes::Scrapes,
     tls::{Tls, TlsFiles},
     web::with_web,
 };
 use crate::{
-    config::{Auth, SettingError, Settings},
-    grpc::{
-        Administration, Authenticator, CallService, DESCRIPTORS, Jwt, JwtSettings, Messaging,
-        TokenKey, TrustedHeader,
-    },
+    config::{SettingError, Settings},
+    grpc::{Administration, CallLimits, CallService, DESCRIPTORS, Limits, Messaging, TokenKey},
     messenger::{self, FeedSettings, Messenger, QueueLimits},
     metrics::Metrics,
     model::{Clock, Ids, Policy},
@@ -40,9 +46,6 @@ const SERVICES: [&str; 2] = [
     messaging_service_server::SERVICE_NAME,
     admin_service_server::SERVICE_NAME,
 ];
-
-/// How large a request's message gets at most, in bytes.
-const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// How long the database's connections may take to close.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
@@ -92,6 +95,9 @@ pub struct Server {
     service: web::Service,
     protocols: Protocols,
     tls: Option<Arc<Tls>>,
+    connection_limits: ConnectionLimits,
+    /// What the operator is told once it listens.
+    concerns: Vec<String>,
     metrics: Arc<Metrics>,
     scrapes: Option<Scrapes>,
 }
@@ -118,9 +124,11 @@ impl Server {
 
         let messenger_parts = messenger_parts(&settings, &parts, Arc::clone(&store), &metrics);
         let messenger = Messenger::start(messenger_parts).map_err(StartError::Thread)?;
+        let limits = Limits::new(CallLimits::from(&settings.limits), Arc::clone(&metrics));
         let messaging = Messaging::new(
             Arc::clone(&messenger),
             TokenKey(store.secret()),
+            Arc::clone(&limits),
             Arc::clone(&parts.ids),
             settings.heartbeat_interval,
             settings.hide_email_addresses,
@@ -129,7 +137,7 @@ impl Server {
             Arc::clone(&messenger),
             TokenKey(store.secret()),
             Arc::clone(&parts.ids),
-            settings.operator_tenant,
+            settings.operator_tenant.clone(),
         );
         let (health, health_service) = tonic_health::server::health_reporter();
         for service in SERVICES {
@@ -138,25 +146,30 @@ impl Server {
                 .await;
         }
         let routes = Routes::new(
-            MessagingServiceServer::new(messaging).max_decoding_message_size(REQUEST_BYTES_MAX),
+            MessagingServiceServer::new(messaging)
+                .max_decoding_message_size(settings.limits.request_bytes_max),
         )
         .add_service(
-            AdminServiceServer::new(administration).max_decoding_message_size(REQUEST_BYTES_MAX),
+            AdminServiceServer::new(administration)
+                .max_decoding_message_size(settings.limits.request_bytes_max),
         )
         .add_service(health_service);
         let service = CallService::new(
             with_reflection(routes),
             authenticator,
+            limits,
             parts.ids,
             Arc::clone(&metrics),
         );
-        let origins = settings.grpc_web.then_some(settings.grpc_web_origins);
+        let origins = settings.grpc_web.then(|| settings.grpc_web_origins.clone());
         Ok(Self {
             listener,
             address,
             drain_timeout: settings.drain_timeout,
             protocols,
             tls,
+            connection_limits: ConnectionLimits::from(&settings.limits),
+            concerns: concerns(&settings, &*store),
             store,
             messenger,
             health,
@@ -180,7 +193,9 @@ impl Server {
     /// taken, calls under way are answered, watches end after their last event; after the drain
     /// timeout whatever is left is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
-        if let Some(concern) = self.store.concern() {
+        let mut connection_limits = self.connection_limits;
+        let files = fit_open_files(&mut connection_limits);
+        for concern in self.concerns.into_iter().chain(files) {
             tracing::warn!("{concern}");
         }
         let closing = CancellationToken::new();
@@ -188,7 +203,8 @@ impl Server {
             let closing = closing.clone();
             tokio::spawn(scrapes.run(closing))
         });
-        let connections = Connections::over(self.tls, self.protocols, self.metrics);
+        let connections =
+            Connections::over(self.tls, self.protocols, connection_limits, self.metrics);
         connections
             .accept(self.listener, self.service, shutdown)
             .await;
@@ -271,36 +287,6 @@ fn tls(
         .map_err(|problem| SettingError::of("tls", &problem))
 }
 
-/// What tells callers apart.
-fn authenticator(
-    settings: &Settings,
-    parts: &Parts,
-    metrics: &Arc<Metrics>,
-) -> Result<Arc<dyn Authenticator>, SettingError> {
-    let require_tenant = settings.require_tenant;
-    match settings.auth {
-        Auth::TrustedHeader => {
-            if settings.jwt_key.is_some() {
-                tracing::warn!(
-                    "jwt-key is given, but no token is looked at: auth is trusted-header"
-                );
-            }
-            Ok(Arc::new(TrustedHeader { require_tenant }))
-        }
-        Auth::Jwt => {
-            let jwt = JwtSettings {
-                key: settings.jwt_key.clone().unwrap_or_default(),
-                issuer: settings.jwt_issuer.clone(),
-                audience: settings.jwt_audience.clone(),
-                tenant_claim: settings.jwt_tenant_claim.clone(),
-                require_tenant,
-            };
-            let jwt = Jwt::start(jwt, Arc::clone(&parts.clock), Arc::clone(metrics));
-            Ok(jwt.map_err(|problem| SettingError::of("jwt-key", &problem))?)
-        }
-    }
-}
-
 fn messenger_parts(
     settings: &Settings,
     parts: &Parts,
@@ -315,11 +301,12 @@ fn messenger_parts(
             known_users_only: settings.known_users_only,
             show_started_threads: settings.show_started_threads,
         },
-        queue_limits: QueueLimits::default(),
+        queue_limits: QueueLimits::from(&settings.limits),
         feed: FeedSettings {
             heartbeat_interval: settings.heartbeat_interval,
             event_retention: settings.event_retention,
             stall_timeout: settings.watch_stall_timeout,
+            catch_up_bytes: settings.limits.catch_up_bytes_max,
         },
         metrics: Arc::clone(metrics),
     }

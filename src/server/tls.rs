@@ -19,13 +19,11 @@ use tokio_rustls::{
 };
 
 use super::connections::Protocols;
+use crate::grpc::ClientNames;
 use crate::metrics::{Metrics, Reread};
 
 /// How often the files are looked at.
 const REREAD: Duration = Duration::from_secs(1);
-
-/// How long a client may take for its part of a handshake.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// Where the certificates are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,14 +71,28 @@ impl Tls {
         Ok(tls)
     }
 
-    /// A client's handshake; it has to be done in time.
+    /// A client's handshake.
     pub(super) async fn accept(&self, stream: TcpStream) -> std::io::Result<TlsStream<TcpStream>> {
         let config = {
             let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(&current.1)
         };
-        tokio::time::timeout(HANDSHAKE_MAX, TlsAcceptor::from(config).accept(stream)).await?
+        TlsAcceptor::from(config).accept(stream).await
     }
+}
+
+/// The names that a client's certificate is for; none where it shows none.
+pub(super) fn client_names(stream: &TlsStream<TcpStream>) -> ClientNames {
+    let (_, session) = stream.get_ref();
+    let certificate = session.peer_certificates().and_then(<[_]>::first);
+    // The handshake has verified it, so that it can be read.
+    let certificate = certificate.and_then(|der| webpki::EndEntityCert::try_from(der).ok());
+    let Some(certificate) = certificate else {
+        return ClientNames::default();
+    };
+    let uris = certificate.valid_uri_names().map(str::to_owned);
+    let hosts = certificate.valid_dns_names().map(str::to_ascii_lowercase);
+    ClientNames(uris.chain(hosts).collect())
 }
 
 impl Contents {

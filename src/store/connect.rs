@@ -11,7 +11,7 @@ use sqlx::{
 
 use super::{
     Error, Store,
-    lock::{FileLock, LockError},
+    lock::{FileLock, LockError, make_private},
     sql::{SqlStore, connect_postgres, connect_sqlite, postgres, sqlite},
 };
 use crate::metrics::Metrics;
@@ -131,6 +131,7 @@ async fn migrate_locked(address: &Address) -> Result<Option<FileLock>, OpenError
             let lock = lock.map_err(|error: LockError| {
                 OpenError::Locked(address.to_string(), error.to_string())
             })?;
+            make_private(options.get_filename());
             let mut connection = connect::<SqliteConnection>(options)
                 .await
                 .map_err(connected)?;

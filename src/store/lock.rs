@@ -1,9 +1,10 @@
-//! One process at a time serves an SQLite file.
+//! One process at a time serves an SQLite file, and nobody but its owner reads it.
 
 use std::{
     ffi::OsString,
-    fs::{File, TryLockError},
+    fs::{File, OpenOptions, TryLockError},
     io,
+    os::unix::fs::{MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -26,12 +27,11 @@ pub(super) enum LockError {
 impl FileLock {
     /// Takes the lock that goes with a database file, beside it.
     pub(super) fn take(database: &Path) -> Result<Self, LockError> {
-        let path = lock_path(database);
+        let path = beside(database, LOCK);
         let named = || path.display().to_string();
-        let file = File::options()
+        let file = owners_alone()
             .create(true)
             .truncate(false)
-            .write(true)
             .open(&path)
             .map_err(|error| LockError::Io(named(), error))?;
         match file.try_lock() {
@@ -42,8 +42,42 @@ impl FileLock {
     }
 }
 
-fn lock_path(database: &Path) -> PathBuf {
+/// Makes a database file that does not exist for its owner alone; SQLite gives the files beside it
+/// the same mode. Where it cannot be made, opening it says why.
+pub(super) fn make_private(database: &Path) {
+    let _ = owners_alone().create_new(true).open(database);
+}
+
+/// What others than its owner may read or write of a database, if anything: a file that was there
+/// before stays as it was made.
+pub(super) fn open_to_others(database: &Path) -> Option<String> {
+    let files = ["", "-wal", "-shm", LOCK].map(|suffix| beside(database, suffix));
+    let open: Vec<String> = files
+        .iter()
+        .filter(|file| file.metadata().is_ok_and(|found| found.mode() & 0o077 != 0))
+        .map(|file| file.display().to_string())
+        .collect();
+    (!open.is_empty()).then(|| {
+        format!(
+            "others than their owner can read or write {}, which hold what people write to each \
+             other: chmod 600",
+            open.join(", ")
+        )
+    })
+}
+
+/// A file that goes with a database file.
+pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(database);
-    name.push(".lock");
+    name.push(suffix);
     name.into()
+}
+
+/// The end of the lock file's name.
+const LOCK: &str = ".lock";
+
+fn owners_alone() -> OpenOptions {
+    let mut options = File::options();
+    options.write(true).mode(0o600);
+    options
 }

@@ -12,7 +12,8 @@ use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
 use super::{
-    Authenticator, BadCredentials, Identity, Scopes, TurnedAway, claims::Claims, keys::Keys, single,
+    Authenticator, BadCredentials, ClientNames, Identity, Scopes, TurnedAway, acting, chosen,
+    claims::Claims, keys::Keys, parsed, single,
 };
 use crate::{
     messenger::Caller,
@@ -127,7 +128,9 @@ impl Jwt {
             None => TenantId::default_tenant(),
             Some(claim) => match claims.tenant(claim)? {
                 Some(held) => held,
-                None if scopes.contains(Scopes::ACT_AS) => return self.chosen(named),
+                None if scopes.contains(Scopes::ACT_AS) => {
+                    return chosen(named, self.settings.require_tenant);
+                }
                 None => return Err(BadCredentials::NotAccepted.into()),
             },
         };
@@ -136,19 +139,14 @@ impl Jwt {
         }
         Ok(held)
     }
-
-    /// The tenant of a service whose token leaves it open.
-    fn chosen(&self, named: Option<TenantId>) -> Result<TenantId, TurnedAway> {
-        match named {
-            Some(tenant) => Ok(tenant),
-            None if self.settings.require_tenant => Err(BadCredentials::Missing.into()),
-            None => Ok(TenantId::default_tenant()),
-        }
-    }
 }
 
 impl Authenticator for Jwt {
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, TurnedAway> {
+    fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        _: Option<&ClientNames>,
+    ) -> Result<Identity, TurnedAway> {
         let token = bearer(single(headers, "authorization")?.ok_or(BadCredentials::Missing)?)?;
         let named_user = parsed(headers, "x-user-id", UserId::parse)?;
         let named_tenant = parsed(headers, "x-tenant-id", TenantId::parse)?;
@@ -162,18 +160,11 @@ impl Authenticator for Jwt {
         let scopes = claims.scopes();
         let tenant = self.tenant(&claims, &scopes, named_tenant)?;
 
-        let acts_for = named_user.filter(|named| *named != user);
-        if acts_for.is_some() && !scopes.contains(Scopes::ACT_AS) {
-            return Err(TurnedAway::ScopeMissing(Scopes::ACT_AS));
-        }
-        let profile = match acts_for {
+        let (user, acting) = acting(user, named_user, &scopes)?;
+        let profile = match acting {
             // The token speaks of the service.
             Some(_) => None,
             None => claims.profile().map(Arc::new),
-        };
-        let (user, acting) = match acts_for {
-            Some(other) => (other, Some(user)),
-            None => (user, None),
         };
         Ok(Identity {
             caller: Caller { tenant, user },
@@ -231,17 +222,6 @@ fn bearer(value: &str) -> Result<&str, BadCredentials> {
     } else {
         Err(BadCredentials::Malformed)
     }
-}
-
-fn parsed<T>(
-    headers: &HeaderMap,
-    name: &str,
-    parse: impl FnOnce(&str) -> Option<T>,
-) -> Result<Option<T>, BadCredentials> {
-    let value = single(headers, name)?;
-    value
-        .map(|value| parse(value).ok_or(BadCredentials::Malformed))
-        .transpose()
 }
 
 /// Takes the key file in whenever it has changed; what cannot be used leaves the keys as they are.

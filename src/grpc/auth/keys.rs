@@ -18,6 +18,13 @@ const RSA: &[Algorithm] = &[
 /// Shorter secrets can be found by trying (RFC 7518, section 3.2).
 const SECRET_BYTES: usize = 32;
 
+/// Whether a key file's content has to be kept from everybody: what is neither a JWKS nor PEM is
+/// taken for an HMAC secret.
+pub fn holds_secret(bytes: &[u8]) -> bool {
+    let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
+    !text.starts_with('{') && !text.contains("-----BEGIN")
+}
+
 /// The keys of a file.
 pub(super) struct Keys(Vec<Key>);
 
@@ -38,10 +45,10 @@ impl Keys {
         if text.starts_with('{') {
             return Self::of_set(text);
         }
-        let (algorithms, key) = if text.contains("-----BEGIN") {
-            pem(text)?
-        } else {
+        let (algorithms, key) = if holds_secret(bytes) {
             (HMAC.to_vec(), secret(bytes)?)
+        } else {
+            pem(text)?
         };
         Ok(Self(vec![Key {
             id: None,

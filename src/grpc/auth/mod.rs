@@ -1,5 +1,6 @@
 //! Who is calling: metadata decides, never a field of a request.
 
+mod certificates;
 mod claims;
 mod jwt;
 mod keys;
@@ -11,18 +12,36 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 pub use self::{
+    certificates::{Certificates, Service},
     jwt::{Jwt, JwtSettings},
+    keys::holds_secret,
     trusted_header::TrustedHeader,
 };
 use crate::{
     messenger::Caller,
-    model::{ProfileClaim, UserId},
+    model::{ProfileClaim, TenantId, UserId},
 };
 
 /// Reads a call's credentials.
 pub trait Authenticator: Send + Sync + 'static {
-    /// Who calls, and what they may do; nothing about why not beyond [`TurnedAway`].
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, TurnedAway>;
+    /// Who calls, and what they may do, by the call's headers and by the certificate that its client
+    /// shows, if any; nothing about why not beyond [`TurnedAway`].
+    fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        client: Option<&ClientNames>,
+    ) -> Result<Identity, TurnedAway>;
+}
+
+/// The names (URIs and DNS names) that a client's certificate is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientNames(pub Vec<String>);
+
+impl ClientNames {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// Who calls, and what they may do.
@@ -108,4 +127,38 @@ fn single<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Bad
         .to_str()
         .map(Some)
         .map_err(|_| BadCredentials::Malformed)
+}
+
+/// A header's value, parsed.
+fn parsed<T>(
+    headers: &HeaderMap,
+    name: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<Option<T>, BadCredentials> {
+    let value = single(headers, name)?;
+    value
+        .map(|value| parse(value).ok_or(BadCredentials::Malformed))
+        .transpose()
+}
+
+/// For whom a call is that names somebody, and the service that makes it, if it is another one.
+fn acting(
+    user: UserId,
+    named: Option<UserId>,
+    scopes: &Scopes,
+) -> Result<(UserId, Option<UserId>), TurnedAway> {
+    match named.filter(|named| *named != user) {
+        None => Ok((user, None)),
+        Some(other) if scopes.contains(Scopes::ACT_AS) => Ok((other, Some(user))),
+        Some(_) => Err(TurnedAway::ScopeMissing(Scopes::ACT_AS)),
+    }
+}
+
+/// The tenant of a service that may choose it.
+fn chosen(named: Option<TenantId>, require_tenant: bool) -> Result<TenantId, TurnedAway> {
+    match named {
+        Some(tenant) => Ok(tenant),
+        None if require_tenant => Err(BadCredentials::Missing.into()),
+        None => Ok(TenantId::default_tenant()),
+    }
 }

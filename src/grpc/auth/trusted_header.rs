@@ -2,7 +2,10 @@
 
 use http::HeaderMap;
 
-use super::{Authenticator, BadCredentials, Identity, Scopes, TurnedAway, single};
+use super::{
+    Authenticator, BadCredentials, ClientNames, Identity, Scopes, TurnedAway, chosen, parsed,
+    single,
+};
 use crate::{
     messenger::Caller,
     model::{TenantId, UserId},
@@ -16,15 +19,16 @@ pub struct TrustedHeader {
 }
 
 impl Authenticator for TrustedHeader {
-    fn authenticate(&self, headers: &HeaderMap) -> Result<Identity, TurnedAway> {
+    fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        _: Option<&ClientNames>,
+    ) -> Result<Identity, TurnedAway> {
         let user = single(headers, "x-user-id")?.ok_or(BadCredentials::Missing)?;
         let user = UserId::parse(user).ok_or(BadCredentials::Malformed)?;
         let scopes = single(headers, "x-user-scopes")?.map(Scopes::parse);
-        let tenant = match single(headers, "x-tenant-id")? {
-            Some(name) => TenantId::parse(name).ok_or(BadCredentials::Malformed)?,
-            None if self.require_tenant => return Err(BadCredentials::Missing.into()),
-            None => TenantId::default_tenant(),
-        };
+        let tenant = parsed(headers, "x-tenant-id", TenantId::parse)?;
+        let tenant = chosen(tenant, self.require_tenant)?;
         Ok(Identity {
             caller: Caller { tenant, user },
             scopes: scopes.unwrap_or_default(),

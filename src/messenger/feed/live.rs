@@ -9,7 +9,7 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{Error, Watch};
-use crate::model::{EventBody, LogPosition, LogReader, LoggedEvent, UserId};
+use crate::model::{LogPosition, LogReader, LoggedEvent, UserId};
 
 /// How many events wait for one watcher at most.
 const QUEUE_EVENTS: usize = 256;
@@ -268,20 +268,5 @@ impl Place {
 
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl LoggedEvent {
-    /// About how many bytes it takes.
-    fn weight(&self) -> usize {
-        const PERSON: usize = 128;
-        let (content, thread) = match &self.body {
-            EventBody::MessageSent {
-                message, thread, ..
-            }
-            | EventBody::MessageEdited { message, thread } => (message.content.len(), thread),
-            EventBody::ThreadChanged { view, .. } => (view.snippet.len(), &view.thread),
-        };
-        content + thread.subject.len() + PERSON * (1 + thread.participants.len())
     }
 }

@@ -36,6 +36,8 @@ pub struct FeedSettings {
     pub event_retention: Duration,
     /// A watcher who takes nothing at all for this long is cut off.
     pub stall_timeout: Duration,
+    /// What the pages of those who catch up take in memory together, in bytes.
+    pub catch_up_bytes: usize,
 }
 
 /// What a watcher wants to hear.
@@ -106,7 +108,11 @@ impl Feed {
         moved: mpsc::UnboundedReceiver<Moved>,
     ) -> Self {
         let shared = Arc::new(Shared {
-            pages: Pages::new(Arc::clone(&store)),
+            pages: Pages::new(
+                Arc::clone(&store),
+                settings.catch_up_bytes,
+                Arc::clone(&metrics),
+            ),
             store,
             clock,
             settings,

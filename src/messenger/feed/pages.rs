@@ -4,16 +4,20 @@
 //! page that somebody already waits to read waits with them; a read that has begun is nobody
 //! else's, since what has happened after it began would be missing. So the busier the database,
 //! the more share a read, and nobody sees less than a read of their own would have shown.
+//!
+//! All pages together have so much memory, however many catch up: a read waits until there is some
+//! for its page. Nobody holds a page for long (see [`watcher`](super::watcher)), so it comes back.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
 
 use crate::{
     messenger::Error,
+    metrics::{Limit, Metrics},
     model::{LogPage, LogPosition, LogReader, TenantId},
     store::Store,
 };
@@ -21,16 +25,29 @@ use crate::{
 /// How many such reads run at the same time; tails have connections left.
 const READS: usize = 2;
 
+/// What a page may take in memory before it is known what it takes: 1 MiB of contents and one
+/// more, and 256 events with a subject and a hundred participants each.
+const PAGE_KIB_MAX: u32 = 5 * 1024;
+
 /// Reads of pages, shared where that changes nothing.
 pub(super) struct Pages {
     store: Arc<dyn Store>,
     reads: Semaphore,
+    /// What pages may still take, in KiB.
+    memory: Arc<Semaphore>,
+    metrics: Arc<Metrics>,
     /// What somebody waits to read.
     waiting: Mutex<HashMap<Wanted, Arc<Page>>>,
 }
 
 /// A page, once it is read.
-pub(super) type Page = OnceCell<LogPage>;
+pub(super) type Page = OnceCell<Held>;
+
+/// What was read, and the memory that it takes.
+pub(super) struct Held {
+    pub(super) log: LogPage,
+    _memory: OwnedSemaphorePermit,
+}
 
 /// What to read.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -41,10 +58,14 @@ struct Wanted {
 }
 
 impl Pages {
-    pub(super) fn new(store: Arc<dyn Store>) -> Self {
+    /// Pages that take `bytes` of memory together, at least as many as one takes.
+    pub(super) fn new(store: Arc<dyn Store>, bytes: usize, metrics: Arc<Metrics>) -> Self {
+        let kib = (bytes / 1024).clamp(PAGE_KIB_MAX as usize, Semaphore::MAX_PERMITS);
         Self {
             store,
             reads: Semaphore::new(READS),
+            memory: Arc::new(Semaphore::new(kib)),
+            metrics,
             waiting: Mutex::default(),
         }
     }
@@ -69,11 +90,28 @@ impl Pages {
         };
         let read = wait.page.get_or_try_init(|| async {
             let _permit = self.reads.acquire().await;
+            let mut memory = self.memory().await?;
             wait.is_over();
-            self.store.log_page(tenant, after, reader).await
+            let log = self.store.log_page(tenant, after, reader).await?;
+            let kib = u32::try_from(log.weight() / 1024).unwrap_or(u32::MAX);
+            drop(memory.split(memory.num_permits().saturating_sub(kib as usize)));
+            Ok::<_, Error>(Held {
+                log,
+                _memory: memory,
+            })
         });
         read.await?;
         Ok(Arc::clone(&wait.page))
+    }
+
+    /// Memory for any page.
+    async fn memory(&self) -> Result<OwnedSemaphorePermit, Error> {
+        if let Ok(memory) = Arc::clone(&self.memory).try_acquire_many_owned(PAGE_KIB_MAX) {
+            return Ok(memory);
+        }
+        self.metrics.limits.hit(Limit::CatchUpBytes);
+        let memory = Arc::clone(&self.memory).acquire_many_owned(PAGE_KIB_MAX);
+        memory.await.map_err(Error::internal)
     }
 
     fn waiting(&self) -> MutexGuard<'_, HashMap<Wanted, Arc<Page>>> {

@@ -1,7 +1,11 @@
 //! A tail: reads one tenant's log forward, once, and hands it out.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    panic::AssertUnwindSafe,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
+use futures_util::FutureExt;
 use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 
@@ -9,7 +13,7 @@ use super::{
     Error, Shared, Watch,
     live::{Live, Place, Progress},
 };
-use crate::messenger::writer::Written;
+use crate::messenger::{error::Panicked, writer::Written};
 use crate::model::{LogPage, LogPosition, LogReader, TenantId};
 
 /// One tenant's log, as far as this process has handed it out.
@@ -131,17 +135,26 @@ impl Tail {
         self.live().fail_to_look();
     }
 
+    /// Follows the log to the end of the watching; a panic ends it, and nobody waits in vain.
     async fn run(self: Arc<Self>, shared: Arc<Shared>) {
+        let following = AssertUnwindSafe(self.follow(&shared)).catch_unwind();
+        if following.await.is_err() {
+            self.retire(&shared);
+            self.live().end(&Error::internal(Panicked));
+        }
+    }
+
+    async fn follow(self: &Arc<Self>, shared: &Shared) {
         loop {
             let closing = tokio::select! {
                 () = self.look.notified() => false,
                 () = shared.closing.cancelled() => true,
                 () = self.unwatched.cancelled() => return,
             };
-            match self.read(&shared).await {
+            match self.read(shared).await {
                 Err(error @ Error::ResumeTokenExpired) => {
                     // Whoever joins from now on joins a new tail, at the log's new end.
-                    self.retire(&shared);
+                    self.retire(shared);
                     self.live().end(&error);
                     return;
                 }

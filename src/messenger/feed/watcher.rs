@@ -1,7 +1,8 @@
 //! A watcher: one stream, from its first response to its last.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
+use futures_util::FutureExt;
 use tokio::{
     sync::mpsc::{self, error::SendTimeoutError},
     time::Instant,
@@ -12,6 +13,7 @@ use super::{
     live::Next,
     tail::{Membership, Tail},
 };
+use crate::messenger::error::Panicked;
 use crate::metrics::Held;
 use crate::model::{LogPage, LogPosition, LogRows, LoggedEvent, TenantId};
 
@@ -20,6 +22,9 @@ const READ_AGAIN: Duration = Duration::from_millis(250);
 
 /// Watchers who catch up go on from positions that this divides, if they see these events.
 const STEP: i64 = 256;
+
+/// How long a watcher who catches up may hold a page of the log.
+const HOLD_MAX: Duration = Duration::from_millis(250);
 
 /// One stream's state.
 pub(super) struct Watcher {
@@ -73,7 +78,11 @@ impl Watcher {
     }
 
     pub(super) async fn run(mut self) {
-        if let Err(End::Because(error)) = self.watch().await {
+        let watching = AssertUnwindSafe(self.watch()).catch_unwind();
+        let ended = watching
+            .await
+            .unwrap_or_else(|_| Err(Error::internal(Panicked).into()));
+        if let Err(End::Because(error)) = ended {
             let stall = self.shared.settings.stall_timeout;
             let _ = self.deliver.send_timeout(Err(error), stall).await;
         }
@@ -124,27 +133,39 @@ impl Watcher {
                 }
             };
             self.failing_since = None;
-            match page.get() {
+            let delivered = match page.get().map(|page| &page.log) {
                 Some(LogPage::Read(rows)) => self.deliver_page(rows).await?,
                 Some(LogPage::Expired) => return Err(Error::ResumeTokenExpired.into()),
-                None => {}
+                None => true,
+            };
+            drop(page);
+            if !delivered {
+                self.wait_for_room().await?;
             }
         }
         Ok(())
     }
 
-    async fn deliver_page(&mut self, rows: &LogRows) -> Result<(), End> {
+    /// Delivers a page, and says whether that is done: a watcher who takes it too slowly is
+    /// delivered a part, and reads the rest again when it goes on, since pages take memory that
+    /// others wait for.
+    async fn deliver_page(&mut self, rows: &LogRows) -> Result<bool, End> {
         let (events, through) = self.in_step(rows);
+        let held_until = Instant::now() + HOLD_MAX;
         for event in events {
             if self.watch.wants(event) {
+                if !self.has_room_by(held_until).await? {
+                    return Ok(false);
+                }
                 self.send(Delivery::Event(Arc::clone(event))).await?;
             }
+            self.position = event.position;
         }
         self.position = through;
         if self.sent.elapsed() >= self.shared.settings.heartbeat_interval {
             self.send(Delivery::Heartbeat(self.position)).await?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What to deliver of a page: where more follow, only up to an event from which others go on
@@ -226,6 +247,25 @@ impl Watcher {
             () = tokio::time::sleep(READ_AGAIN) => Ok(()),
             () = self.shared.closing.cancelled() => Err(Error::ShuttingDown.into()),
             () = self.deliver.closed() => Err(End::Gone),
+        }
+    }
+
+    /// Waits until something can be sent at once, holding nothing meanwhile.
+    async fn wait_for_room(&self) -> Result<(), End> {
+        let stalled_at = Instant::now() + self.shared.settings.stall_timeout;
+        if self.has_room_by(stalled_at).await? {
+            return Ok(());
+        }
+        self.shared.metrics.feed.stalled.inc();
+        Err(End::Gone)
+    }
+
+    /// Whether something can be sent at once, from now or some time until then on.
+    async fn has_room_by(&self, then: Instant) -> Result<bool, End> {
+        match tokio::time::timeout_at(then, self.deliver.reserve()).await {
+            Ok(Ok(_room)) => Ok(true),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Ok(false),
         }
     }
 

@@ -1,18 +1,21 @@
 //! One round: take the turns, load, decide, save, commit, answer.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
+
+use futures_util::FutureExt;
 
 use super::{
     Error, Moved, Shared, Written,
     queue::{Answer, Batch, Job, Work},
 };
 use crate::{
+    messenger::error::Panicked,
     metrics::{Repeat, Step},
-    model::{Command, Context, Needs, Outcome, Refusal, State, TenantId},
+    model::{Context, Needs, Outcome, Refusal, State, TenantId},
     store::{self, Transaction},
 };
 
@@ -205,7 +208,7 @@ impl Shared {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed(Failure::of(error)),
         };
-        let result = self.write(&mut *transaction, round, unknown).await;
+        let result = self.write_guarded(&mut *transaction, round, unknown).await;
         match result {
             Ok(Some((decided, false))) => {
                 transaction.roll_back().await;
@@ -231,6 +234,19 @@ impl Shared {
                 Attempt::Failed(failure)
             }
         }
+    }
+
+    /// Writes a round, short of the commit. A panic is that of one command, not the batch's: it
+    /// starts over without what was half done, and the command fails alone.
+    async fn write_guarded(
+        &self,
+        transaction: &mut dyn Transaction,
+        round: &mut [Batch],
+        unknown: Option<&[Decided]>,
+    ) -> Result<Option<(Vec<Decided>, bool)>, Failure> {
+        let writing = AssertUnwindSafe(self.write(transaction, round, unknown));
+        let written = writing.catch_unwind().await;
+        written.unwrap_or_else(|_| Err(Failure::Poisoned(Error::internal(Panicked))))
     }
 
     /// Writes a round, short of the commit; says whether there is anything to commit. None: the
@@ -306,9 +322,7 @@ impl Shared {
                 break;
             }
             answers.push(match &job.work {
-                Work::Command(command) => {
-                    decide(&mut state, command, &context)?.map(Answer::Outcome)
-                }
+                Work::Command(command) => state.decide(command, &context).map(Answer::Outcome),
                 Work::Expire(expiry) => {
                     let removing = transaction.expire(&batch.tenant, *expiry);
                     let more = self.step(Step::Expire, removing).await?;
@@ -354,22 +368,6 @@ impl Shared {
         }
     }
 }
-
-/// Decides one command. A panic is that command's, not the batch's.
-fn decide(
-    state: &mut State,
-    command: &Command,
-    context: &Context<'_>,
-) -> Result<Result<Outcome, Refusal>, Failure> {
-    // A state that a panic left half changed is not used any more: the batch starts over.
-    catch_unwind(AssertUnwindSafe(|| state.decide(command, context)))
-        .map_err(|_| Failure::Poisoned(Error::internal(Panicked)))
-}
-
-/// A rule panicked.
-#[derive(Debug, thiserror::Error)]
-#[error("a rule panicked")]
-struct Panicked;
 
 impl Failure {
     fn of(error: store::Error) -> Self {

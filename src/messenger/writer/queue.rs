@@ -28,16 +28,6 @@ pub struct QueueLimits {
     pub user: usize,
 }
 
-impl Default for QueueLimits {
-    fn default() -> Self {
-        Self {
-            process: 8_192,
-            tenant: 4_096,
-            user: 1_024,
-        }
-    }
-}
-
 /// How many commands a batch holds at most.
 const BATCH_COMMANDS: usize = 256;
 

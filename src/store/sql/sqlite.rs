@@ -25,7 +25,10 @@ use super::{
 use crate::{
     metrics::{self, Metrics},
     model::TenantId,
-    store::{Error, Writing, lock::FileLock},
+    store::{
+        Error, Writing,
+        lock::{FileLock, beside, open_to_others},
+    },
 };
 
 /// The schema.
@@ -52,6 +55,7 @@ const CHECKPOINT: &str = "
 pub(crate) struct Extras {
     metrics: Arc<Metrics>,
     lock: Mutex<Option<FileLock>>,
+    file: PathBuf,
     wal: PathBuf,
     /// Reads hold it shared; a checkpoint waits for them, and holds new ones off.
     reads: RwLock<()>,
@@ -63,8 +67,7 @@ pub(crate) async fn connect(
     lock: FileLock,
     metrics: &Arc<Metrics>,
 ) -> sqlx::Result<(Pools<Sqlite>, Extras)> {
-    let mut wal = options.get_filename().as_os_str().to_owned();
-    wal.push("-wal");
+    let file = options.get_filename().to_owned();
 
     let writers = pool(1).connect_with(options.clone()).await?;
     let options = options.read_only(true);
@@ -84,7 +87,8 @@ pub(crate) async fn connect(
     let extras = Extras {
         metrics: Arc::clone(metrics),
         lock: Mutex::new(Some(lock)),
-        wal: wal.into(),
+        wal: beside(&file, "-wal"),
+        file,
         reads: RwLock::new(()),
     };
     Ok((pools, extras))
@@ -210,8 +214,8 @@ impl Backend for Sqlite {
         std::fs::metadata(&extras.wal).map_or(0, |file| file.len())
     }
 
-    fn concern(_: &Extras) -> Option<String> {
-        None
+    fn concern(extras: &Extras) -> Option<String> {
+        open_to_others(&extras.file)
     }
 
     fn closed(extras: &Extras) {

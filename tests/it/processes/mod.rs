@@ -15,6 +15,7 @@ mod in_flight;
 mod killed;
 mod logging;
 mod migrating;
+mod private;
 mod process;
 mod prometheus;
 mod record;

@@ -88,7 +88,23 @@ async fn a_file_says_all_that_flags_can() {
          drain-timeout = \"1s\"\n\
          metrics-listen = \"127.0.0.1:0\"\n\
          otlp-endpoint = \"http://127.0.0.1:1\"\n\
-         otlp-sampling = 0.5\n",
+         otlp-sampling = 0.5\n\
+         request-bytes-max = \"256KiB\"\n\
+         content-bytes-max = 10000\n\
+         receiving-bytes-max = \"64MiB\"\n\
+         calls-max = 1000\n\
+         call-timeout-max = \"20s\"\n\
+         queue-max = 1000\n\
+         user-rate-max = \"off\"\n\
+         user_watches_max = 10\n\
+         watches-max = 1000\n\
+         catch-up-bytes-max = \"16MiB\"\n\
+         connections-max = 100\n\
+         connection-streams-max = 100\n\
+         handshake-timeout = \"5s\"\n\
+         connection-idle-timeout = \"1h\"\n\
+         keepalive-interval = \"1m\"\n\
+         keepalive-timeout = \"10s\"\n",
         deployment.url()
     );
     fs::write(deployment.folder().join("letterbox.toml"), settings).unwrap();

@@ -4,17 +4,19 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use letterbox::{
     config::Settings,
+    model::{Clock, Ids},
     server::{Parts, Server},
 };
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Client, Database, ManualClock, Scrape, database::TestDatabase, soon};
+use super::{Client, Database, Scrape, database::TestDatabase, soon};
 
 /// How a server is to be started.
 #[derive(Clone)]
 pub(crate) struct Setup {
-    clock: Option<Arc<ManualClock>>,
+    clock: Option<Arc<dyn Clock>>,
+    ids: Option<Arc<dyn Ids>>,
     settings: Settings,
 }
 
@@ -27,13 +29,20 @@ impl Setup {
         };
         Self {
             clock: None,
+            ids: None,
             settings,
         }
     }
 
     /// Replaces the system's clock.
-    pub(crate) fn clock(mut self, clock: &Arc<ManualClock>) -> Self {
-        self.clock = Some(Arc::clone(clock));
+    pub(crate) fn clock(mut self, clock: &Arc<impl Clock + 'static>) -> Self {
+        self.clock = Some(Arc::clone(clock) as _);
+        self
+    }
+
+    /// Replaces what makes ids.
+    pub(crate) fn ids(mut self, ids: &Arc<impl Ids + 'static>) -> Self {
+        self.ids = Some(Arc::clone(ids) as _);
         self
     }
 
@@ -60,7 +69,10 @@ impl Setup {
         settings.database_url = database.url();
         let mut parts = Parts::default();
         if let Some(clock) = &self.clock {
-            parts.clock = Arc::clone(clock) as _;
+            parts.clock = Arc::clone(clock);
+        }
+        if let Some(ids) = &self.ids {
+            parts.ids = Arc::clone(ids);
         }
         let server = match Server::start(settings, parts).await {
             Ok(server) => server,

@@ -1,5 +1,7 @@
 //! TLS and mutual TLS.
 
+mod services;
+
 use std::{fs, path::Path};
 
 use letterbox::config::Settings;

@@ -1,7 +1,7 @@
 //! `--auth jwt`: who is calling, by tokens.
 
 mod changing;
-mod issuer;
+pub(crate) mod issuer;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey};

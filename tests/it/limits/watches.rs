@@ -1,0 +1,47 @@
+//! Watchers who catch up, and what they hold in memory meanwhile.
+
+use crate::support::prelude::*;
+
+/// More than a client's HTTP/2 takes of a stream that nobody reads.
+const MESSAGES: usize = 80;
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn those_who_take_nothing_do_not_hold_up_those_who_catch_up(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let users = ["ben", "cem", "dia", "eva", "fay", "gil"];
+    let server = TestServer::setup()
+        // As little memory as there can be: of two pages, while one of them is read.
+        .settings(|settings| settings.limits.catch_up_bytes_max = 0)
+        .start(database)
+        .await;
+    let ana = server.client("ana");
+    let beginning = ana.summary().await.resume_token;
+    let content = "x".repeat(60_000);
+    let thread = ana.start("flood", &users, &content).await.thread;
+    for _ in 1..MESSAGES {
+        ana.reply(&thread, &content).await;
+    }
+
+    let mut stalled = Vec::new();
+    for _ in 0..3 {
+        for user in users {
+            stalled.push(server.client(user).resume(&beginning).await);
+        }
+    }
+    for user in users {
+        let mut watch = server.client(user).resume(&beginning).await;
+        for number in 1..=MESSAGES {
+            let message = watch.sent().await.message.expect("a message");
+            assert_eq!(usize::try_from(message.number), Ok(number));
+        }
+    }
+    // Nor have they missed anything.
+    for mut watch in stalled {
+        for number in 1..=MESSAGES {
+            let message = watch.sent().await.message.expect("a message");
+            assert_eq!(usize::try_from(message.number), Ok(number));
+        }
+    }
+}
