@@ -4,6 +4,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{join, join_all};
 use letterbox::{
+    config::Limits,
     messenger::{
         Caller, Deliveries, Delivery, Error, FeedSettings, Messenger, Parts, QueueLimits,
         ReadThread, Watch,
@@ -67,11 +68,12 @@ impl Service {
                 known_users_only: false,
                 show_started_threads: false,
             },
-            queue_limits: QueueLimits::default(),
+            queue_limits: QueueLimits::from(&Limits::default()),
             feed: FeedSettings {
                 heartbeat_interval,
                 event_retention: Duration::from_hours(1),
                 stall_timeout: Duration::from_mins(5),
+                catch_up_bytes: Limits::default().catch_up_bytes_max,
             },
             metrics,
         });
