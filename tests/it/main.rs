@@ -15,6 +15,7 @@ mod errors;
 mod expiring;
 mod failing;
 mod failovers;
+mod faults;
 mod filing;
 mod fuzz;
 mod identity;

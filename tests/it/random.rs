@@ -7,7 +7,7 @@ mod moves;
 mod pages;
 mod tenant;
 mod watches;
-mod words;
+pub(crate) mod words;
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

@@ -23,7 +23,11 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// A new, empty database, and an empty folder to work in.
     pub(crate) async fn new(database: Database) -> Self {
-        let database = database.create().await;
+        Self::on(database.create().await)
+    }
+
+    /// A database that is there, and an empty folder to work in.
+    pub(crate) fn on(database: TestDatabase) -> Self {
         Self {
             folder: TempDir::new().expect("a folder to work in"),
             url: database.url(),
@@ -116,9 +120,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a command that serves, and waits until it does.
     pub(crate) async fn start(command: Command) -> Self {
+        match Self::try_start(command).await {
+            Ok(server) => server,
+            Err(line) => panic!("the log begins with {line:?}"),
+        }
+    }
+
+    /// Starts a command that may serve; what it says instead where it does not.
+    pub(crate) async fn try_start(command: Command) -> Result<Self, String> {
         let process = Process::start(command);
-        let address = process.address().await;
-        Self { process, address }
+        let address = process.try_address().await?;
+        Ok(Self { process, address })
     }
 
     /// Where it listens.
@@ -132,6 +144,11 @@ impl Server {
         let said: serde_json::Value = serde_json::from_str(&line).expect("a line is an object");
         let address = said["address"].as_str().and_then(|text| text.parse().ok());
         address.unwrap_or_else(|| panic!("no address in {line}"))
+    }
+
+    /// The process's id.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// A connection of one's own.

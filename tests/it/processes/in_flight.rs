@@ -85,7 +85,7 @@ async fn calls_under_way_are_answered_or_refused_and_none_is_lost_after_its_answ
 /// Whether a call was refused before it was begun: by the service; by a server that no longer
 /// listens; or by its own client, whose connection has been told to open no more streams (gRPC's
 /// word for that is UNAVAILABLE as well, but tonic has others).
-fn is_refused_unbegun(status: &Status) -> bool {
+pub(crate) fn is_refused_unbegun(status: &Status) -> bool {
     match status.code() {
         Code::Unavailable => true,
         Code::Cancelled | Code::Internal => {

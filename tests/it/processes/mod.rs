@@ -29,6 +29,8 @@ mod writers;
 mod wrong_settings;
 
 pub(crate) use self::{
+    caller::is_unanswered,
     deployment::{Deployment, Server},
-    process::{Ended, Process, letterbox},
+    in_flight::is_refused_unbegun,
+    process::{Ended, Process, letterbox, send_signal},
 };

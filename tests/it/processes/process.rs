@@ -69,18 +69,23 @@ impl Process {
         }
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The first line of its log.
     pub(crate) async fn first_line(&self) -> String {
         soon("the first line of the log", self.stderr.first()).await
     }
 
-    /// Where it listens, as the first line of its log tells.
-    pub(crate) async fn address(&self) -> SocketAddr {
+    /// Where it listens, as the first line of its log tells; the line, where it tells something
+    /// else.
+    pub(crate) async fn try_address(&self) -> Result<SocketAddr, String> {
         let line = self.first_line().await;
-        let said: serde_json::Value = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("the log begins with {line:?}: {error}"));
-        let address = said["address"].as_str().and_then(|text| text.parse().ok());
-        address.unwrap_or_else(|| panic!("the log begins with {line:?}, without an address"))
+        let said: Option<serde_json::Value> = serde_json::from_str(&line).ok();
+        let address = said.and_then(|said| said["address"].as_str()?.parse().ok());
+        address.ok_or(line)
     }
 
     /// The first line of its log that holds this.

@@ -60,7 +60,7 @@ impl Pair {
     pub(super) async fn make(&mut self, caller: &str, action: &Action, now: i64) {
         let expected = self.model.act(caller, now, action);
         let reply = words::call(&self.clients[caller], &self.names, action).await;
-        let answer = words::answer(&mut self.names, reply);
+        let answer = words::answer(&self.names, reply);
         assert_eq!(answer, expected, "{caller}: {action:?}");
         self.remember();
     }
@@ -90,7 +90,7 @@ impl Pair {
             let actor = words::actor(&watch.event().await);
             let (action, reply) = calls.remove(actor.as_str()).expect("one event of each");
             let expected = self.model.act(&actor, now, &action);
-            let answer = words::answer(&mut self.names, reply);
+            let answer = words::answer(&self.names, reply);
             assert_eq!(answer, expected, "{actor}, among others: {action:?}");
             self.remember();
             if actor == NOTIFIER {
@@ -99,7 +99,7 @@ impl Pair {
         }
         // Whatever made no event was carried out between two of the others, and changed nothing.
         for (caller, (action, reply)) in calls {
-            let answer = words::answer(&mut self.names, reply);
+            let answer = words::answer(&self.names, reply);
             let mut states = self.history[before..].iter();
             let explained = states.any(|state| {
                 let mut after = state.clone();
@@ -235,7 +235,7 @@ impl Pages for FolderPages<'_> {
         );
         let position = self.pair.position();
         self.pair.tokens.push((answer.resume_token, position));
-        let names = &mut self.pair.names;
+        let names = &self.pair.names;
         let views = answer.threads.into_iter();
         Page {
             items: views.map(|view| words::view(names, Some(view))).collect(),

@@ -52,7 +52,7 @@ impl Standing {
     pub(super) async fn receive(&mut self, pair: &mut Pair, count: usize) {
         let expected = pair.model.watched(&self.asked, self.position);
         for position in expected.into_iter().take(count) {
-            let delivery = words::delivery(&mut pair.names, self.watch.event().await);
+            let delivery = words::delivery(&pair.names, self.watch.event().await);
             // It says how things were at some moment between the event and now.
             let mut states = pair.history[position..].iter();
             let watcher = &self.asked.watcher;
@@ -70,7 +70,7 @@ impl Standing {
     /// Receives all that is still to come and that happened before everybody was at rest.
     pub(super) async fn receive_replay(&mut self, pair: &mut Pair) {
         for position in pair.model.watched(&self.asked, self.position) {
-            let delivery = words::delivery(&mut pair.names, self.watch.event().await);
+            let delivery = words::delivery(&pair.names, self.watch.event().await);
             let expected = pair.model.delivery(position, &self.asked.watcher);
             assert_eq!(delivery, expected, "{:?}: event {position}", self.asked);
             self.position = position;

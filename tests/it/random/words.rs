@@ -19,7 +19,7 @@ use crate::{
 
 /// What the service has answered, in its own words.
 #[expect(clippy::large_enum_variant, reason = "there are never many")]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Met,
     Sent(Sent),
     Edited(Option<pb::Message>),
@@ -27,7 +27,7 @@ pub(super) enum Reply {
 }
 
 /// Asks the service for what the model is asked for.
-pub(super) async fn call(client: &Client, names: &Names, action: &Action) -> Result<Reply, Status> {
+pub(crate) async fn call(client: &Client, names: &Names, action: &Action) -> Result<Reply, Status> {
     match action.clone() {
         Action::Meet => client
             .get_inbox_summary(GetInboxSummaryRequest {})
@@ -109,7 +109,7 @@ pub(super) async fn call(client: &Client, names: &Names, action: &Action) -> Res
 }
 
 /// What the service has answered, in the model's words.
-pub(super) fn answer(names: &mut Names, reply: Result<Reply, Status>) -> Result<Answer, Refusal> {
+pub(crate) fn answer(names: &Names, reply: Result<Reply, Status>) -> Result<Answer, Refusal> {
     match reply {
         Ok(Reply::Met) => Ok(Answer::Met),
         Ok(Reply::Sent(sent)) => Ok(Answer::Sent(
@@ -123,7 +123,7 @@ pub(super) fn answer(names: &mut Names, reply: Result<Reply, Status>) -> Result<
 }
 
 /// A thread's id; those of every other thread in capitals, which are read as well.
-pub(super) fn thread_id(names: &Names, thread: usize) -> String {
+pub(crate) fn thread_id(names: &Names, thread: usize) -> String {
     let id = names.thread_id(thread).to_string();
     if thread.is_multiple_of(2) {
         id
@@ -136,7 +136,7 @@ fn request_id(number: u32) -> String {
     Uuid::from_u128(number.into()).to_string()
 }
 
-pub(super) fn refusal(status: &Status) -> Refusal {
+pub(crate) fn refusal(status: &Status) -> Refusal {
     let said = support::Refusal::of(status);
     let metadata = |key: &str| said.metadata.get(key).cloned().unwrap_or_default();
     match said.reason.as_str() {
@@ -156,7 +156,7 @@ pub(super) fn refusal(status: &Status) -> Refusal {
     }
 }
 
-pub(super) fn folder(folder: Folder) -> pb::Folder {
+pub(crate) fn folder(folder: Folder) -> pb::Folder {
     match folder {
         Folder::Inbox => pb::Folder::Inbox,
         Folder::Unread => pb::Folder::Unread,
@@ -166,14 +166,14 @@ pub(super) fn folder(folder: Folder) -> pb::Folder {
     }
 }
 
-pub(super) fn order(order: Order) -> pb::MessageOrder {
+pub(crate) fn order(order: Order) -> pb::MessageOrder {
     match order {
         Order::OldestFirst => pb::MessageOrder::OldestFirst,
         Order::NewestFirst => pb::MessageOrder::NewestFirst,
     }
 }
 
-pub(super) fn kind(kind: Kind) -> pb::EventKind {
+pub(crate) fn kind(kind: Kind) -> pb::EventKind {
     match kind {
         Kind::Sent => pb::EventKind::MessageSent,
         Kind::Edited => pb::EventKind::MessageEdited,
@@ -181,7 +181,7 @@ pub(super) fn kind(kind: Kind) -> pb::EventKind {
     }
 }
 
-pub(super) fn message_seen(names: &mut Names, message: Option<pb::Message>) -> MessageSeen {
+pub(crate) fn message_seen(names: &Names, message: Option<pb::Message>) -> MessageSeen {
     let message = message.expect("a message");
     MessageSeen {
         name: names.message(id(&message.id), id(&message.thread_id), message.number),
@@ -193,7 +193,7 @@ pub(super) fn message_seen(names: &mut Names, message: Option<pb::Message>) -> M
     }
 }
 
-fn thread_seen(names: &mut Names, thread: Option<pb::Thread>) -> ThreadSeen {
+fn thread_seen(names: &Names, thread: Option<pb::Thread>) -> ThreadSeen {
     let thread = thread.expect("a thread");
     ThreadSeen {
         name: names.thread(id(&thread.id)),
@@ -209,7 +209,7 @@ fn thread_seen(names: &mut Names, thread: Option<pb::Thread>) -> ThreadSeen {
     }
 }
 
-pub(super) fn view(names: &mut Names, view: Option<pb::ThreadView>) -> View {
+pub(crate) fn view(names: &Names, view: Option<pb::ThreadView>) -> View {
     let view = view.expect("a view");
     View {
         placement: match view.placement() {
@@ -231,7 +231,7 @@ pub(super) fn view(names: &mut Names, view: Option<pb::ThreadView>) -> View {
 }
 
 /// Whose doing an event was.
-pub(super) fn actor(event: &Event) -> String {
+pub(crate) fn actor(event: &Event) -> String {
     match event {
         Event::MessageSent(pb::MessageSent { message, .. })
         | Event::MessageEdited(pb::MessageEdited { message, .. }) => {
@@ -243,7 +243,7 @@ pub(super) fn actor(event: &Event) -> String {
     }
 }
 
-pub(super) fn delivery(names: &mut Names, event: Event) -> Delivery {
+pub(crate) fn delivery(names: &Names, event: Event) -> Delivery {
     match event {
         Event::MessageSent(sent) => Delivery::Sent {
             message: message_seen(names, sent.message),
@@ -275,7 +275,7 @@ fn id(text: &str) -> Uuid {
 }
 
 /// A user, of whom nothing but the id is known.
-pub(super) fn user(user: Option<pb::User>) -> String {
+pub(crate) fn user(user: Option<pb::User>) -> String {
     let user = user.expect("a user");
     let nameless = pb::User {
         id: user.id.clone(),
@@ -286,7 +286,7 @@ pub(super) fn user(user: Option<pb::User>) -> String {
 }
 
 /// A time in microseconds, which have to be whole.
-pub(super) fn time(timestamp: Option<Timestamp>) -> Option<i64> {
+pub(crate) fn time(timestamp: Option<Timestamp>) -> Option<i64> {
     timestamp.map(|timestamp| {
         assert_eq!(timestamp.nanos % 1_000, 0, "{timestamp:?}");
         timestamp.seconds * 1_000_000 + i64::from(timestamp.nanos / 1_000)

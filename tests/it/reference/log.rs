@@ -81,6 +81,13 @@ impl Event {
             Happening::Changed(thread) => thread,
         }
     }
+
+    pub(crate) fn message(&self) -> Option<MessageNo> {
+        match self.happening {
+            Happening::Sent(message) | Happening::Edited(message) => Some(message),
+            Happening::Changed(_) => None,
+        }
+    }
 }
 
 impl Watch {

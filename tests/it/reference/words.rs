@@ -8,7 +8,7 @@ pub(crate) struct Policy {
 }
 
 /// A message, by its thread and its number there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct MessageNo {
     pub(crate) thread: usize,
     pub(crate) number: i32,

@@ -22,12 +22,15 @@ impl Database {
     pub(crate) async fn create(self) -> TestDatabase {
         match self {
             Self::Sqlite => TestDatabase::Sqlite(TempDir::new().expect("a folder to write in")),
-            Self::Postgres => {
-                let name = unique_name();
-                statement(format!("CREATE DATABASE {name}")).await;
-                TestDatabase::Postgres(name)
-            }
+            Self::Postgres => Self::create_on(&postgres_url()).await,
         }
+    }
+
+    /// Makes a new, empty database on the Postgres that a superuser's URL names.
+    pub(crate) async fn create_on(server: &str) -> TestDatabase {
+        let (server, name) = (server.to_owned(), unique_name());
+        statement(&server, format!("CREATE DATABASE {name}")).await;
+        TestDatabase::Postgres { server, name }
     }
 }
 
@@ -35,8 +38,8 @@ impl Database {
 pub(crate) enum TestDatabase {
     /// The folder that holds the file.
     Sqlite(TempDir),
-    /// The database's name.
-    Postgres(String),
+    /// A superuser's URL of the server, and the database's name.
+    Postgres { server: String, name: String },
 }
 
 impl TestDatabase {
@@ -46,8 +49,7 @@ impl TestDatabase {
             Self::Sqlite(folder) => {
                 format!("sqlite://{}", folder.path().join("letterbox.db").display())
             }
-            Self::Postgres(name) => {
-                let server = postgres_url();
+            Self::Postgres { server, name } => {
                 let (server, _) = server.rsplit_once('/').expect("a URL names a database");
                 format!("{server}/{name}")
             }
@@ -66,11 +68,15 @@ impl TestDatabase {
                 }
                 Self::Sqlite(copy)
             }
-            Self::Postgres(name) => {
+            Self::Postgres { server, name } => {
                 let copy = unique_name();
-                disconnect_all(name).await;
-                statement(format!("CREATE DATABASE {copy} TEMPLATE {name}")).await;
-                Self::Postgres(copy)
+                disconnect_all(server, name).await;
+                let create = format!("CREATE DATABASE {copy} TEMPLATE {name}");
+                statement(server, create).await;
+                Self::Postgres {
+                    server: server.clone(),
+                    name: copy,
+                }
             }
         }
     }
@@ -82,20 +88,22 @@ impl TestDatabase {
 
     /// Shuts everybody out, as an outage does; Postgres only.
     pub(crate) async fn go_down(&self) {
-        let name = self.name();
-        statement(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false")).await;
-        disconnect_all(name).await;
+        let (server, name) = self.server_and_name();
+        let shut = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS false");
+        statement(server, shut).await;
+        disconnect_all(server, name).await;
     }
 
     /// Lets everybody in again.
     pub(crate) async fn come_back(&self) {
-        let name = self.name();
-        statement(format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true")).await;
+        let (server, name) = self.server_and_name();
+        let open = format!("ALTER DATABASE {name} ALLOW_CONNECTIONS true");
+        statement(server, open).await;
     }
 
-    fn name(&self) -> &str {
+    fn server_and_name(&self) -> (&str, &str) {
         match self {
-            Self::Postgres(name) => name,
+            Self::Postgres { server, name } => (server, name),
             Self::Sqlite(_) => panic!("an SQLite file has no server that could go down"),
         }
     }
@@ -103,15 +111,16 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        if let Self::Postgres(name) = self {
+        if let Self::Postgres { server, name } = self {
             let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+            let server = server.clone();
             // A thread of its own, since the test's runtime cannot wait inside a destructor.
-            let dropping = std::thread::spawn(|| {
+            let dropping = std::thread::spawn(move || {
                 tokio::runtime::Builder::new_current_thread()
                     .enable_all()
                     .build()
                     .expect("a runtime")
-                    .block_on(statement(drop));
+                    .block_on(statement(&server, drop));
             });
             let dropped = dropping.join();
             assert!(
@@ -150,17 +159,17 @@ fn unique_name() -> String {
     format!("it_{}_{}_{count}", process::id(), start.as_micros())
 }
 
-async fn disconnect_all(name: &str) {
-    statement(format!(
+async fn disconnect_all(server: &str, name: &str) {
+    let sql = format!(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{name}'"
-    ))
-    .await;
+    );
+    statement(server, sql).await;
 }
 
-async fn statement(sql: String) {
-    let mut connection = PgConnection::connect(&postgres_url())
+async fn statement(server: &str, sql: String) {
+    let mut connection = PgConnection::connect(server)
         .await
-        .expect("the Postgres of LETTERBOX_TEST_POSTGRES_URL answers");
+        .expect("the Postgres to test on answers");
     sqlx::raw_sql(AssertSqlSafe(sql))
         .execute(&mut connection)
         .await

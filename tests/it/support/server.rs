@@ -10,7 +10,7 @@ use letterbox::{
 use tokio::{sync::oneshot, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint};
 
-use super::{Client, Database, Scrape, database::TestDatabase, soon};
+use super::{Client, Database, ManualClock, Scrape, TestDatabase, soon};
 
 /// How a server is to be started.
 #[derive(Clone)]
@@ -123,6 +123,12 @@ impl TestServer {
             .clone()
             .start_on(Arc::clone(&self.database))
             .await
+    }
+
+    /// Another server on the same database, with a clock of its own.
+    pub(crate) async fn replica_with(&self, clock: &Arc<ManualClock>) -> Self {
+        let setup = self.setup.clone().clock(clock);
+        setup.start_on(Arc::clone(&self.database)).await
     }
 
     /// Tries to start another server on the same database; what it says where it refuses to.

@@ -1,0 +1,160 @@
+//! A Postgres of the test's own, which can be killed and started again.
+
+use std::{
+    os::unix::fs::chown,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+use crate::support::*;
+
+/// A Postgres that ends with the test.
+pub(crate) struct OwnPostgres {
+    folder: TempDir,
+    port: u16,
+    process: Mutex<Option<Child>>,
+}
+
+impl OwnPostgres {
+    /// Starts one on a new folder, with fsync and all else as it comes.
+    pub(crate) async fn start() -> Self {
+        let folder = TempDir::new().expect("a folder to work in");
+        Self::start_in(folder).await
+    }
+
+    /// Starts one in this folder.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
+        if let Some(user) = user_of_postgres() {
+            chown(folder.path(), Some(user), None).expect("root can give a folder away");
+        }
+        let made = program("initdb")
+            .arg("--pgdata")
+            .arg(data(folder.path()))
+            .args(["--no-sync", "--username=postgres", "--auth=trust"])
+            .args(["--encoding=UTF8", "--locale=C.UTF-8"])
+            .stdout(Stdio::null())
+            .status()
+            .expect("initdb is there");
+        assert!(made.success(), "a cluster is made");
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a port that is free");
+        let port = socket.local_addr().expect("it is bound").port();
+        drop(socket);
+        let postgres = Self {
+            folder,
+            port,
+            process: Mutex::new(None),
+        };
+        postgres.go_on().await;
+        postgres
+    }
+
+    /// The URL of one of its databases.
+    pub(crate) fn url(&self, database: &str) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Where it listens.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Kills it, as `kill -9` does. Its children find out by themselves.
+    pub(crate) async fn kill(&self) {
+        let mut process = self.process.lock().await;
+        if let Some(mut process) = process.take() {
+            process.kill().expect("a process can be killed");
+            process.wait().expect("a child can be waited for");
+        }
+    }
+
+    /// Starts it where it was killed, and waits until it answers.
+    pub(crate) async fn go_on(&self) {
+        let mut process = self.process.lock().await;
+        soon("Postgres", async {
+            while PgConnection::connect(&self.url("postgres")).await.is_err() {
+                let running = process.as_mut().is_some_and(|process| {
+                    let ended = process.try_wait().expect("a child can be waited for");
+                    ended.is_none()
+                });
+                // While children of the one before live, it does not start.
+                if !running {
+                    *process = Some(self.spawn());
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+
+    fn spawn(&self) -> Child {
+        program("postgres")
+            .arg("-D")
+            .arg(data(self.folder.path()))
+            .args(["-p", &self.port.to_string()])
+            .args(["-c", "listen_addresses=127.0.0.1"])
+            .args(["-c", "unix_socket_directories="])
+            .args(["-c", "shared_buffers=32MB", "-c", "max_connections=200"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("postgres is there")
+    }
+
+    /// Runs a statement in one of its databases.
+    pub(crate) async fn execute(&self, database: &str, sql: &str) -> sqlx::Result<()> {
+        let mut connection = PgConnection::connect(&self.url(database)).await?;
+        sqlx::raw_sql(AssertSqlSafe(sql))
+            .execute(&mut connection)
+            .await?;
+        connection.close().await
+    }
+}
+
+impl Drop for OwnPostgres {
+    fn drop(&mut self) {
+        if let Some(process) = self.process.get_mut() {
+            // QUIT is its fastest way to stop, with its children.
+            crate::processes::send_signal(process.id(), "QUIT");
+            let _ = process.wait();
+        }
+    }
+}
+
+fn data(folder: &Path) -> PathBuf {
+    folder.join("data")
+}
+
+/// One of its programs, run by whom it lets run it: it refuses root.
+fn program(name: &str) -> Command {
+    let folder = std::env::var("LETTERBOX_TEST_POSTGRES_BIN")
+        .expect("LETTERBOX_TEST_POSTGRES_BIN names no Postgres: run ./scripts/test");
+    let path = Path::new(&folder).join(name);
+    let mut command = if user_of_postgres().is_some() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
+        command.arg(path);
+        command
+    } else {
+        Command::new(path)
+    };
+    command.current_dir("/").stdin(Stdio::null());
+    command
+}
+
+/// The user that Postgres is run by where the tests are run by root.
+fn user_of_postgres() -> Option<u32> {
+    let id = |arguments: &[&str]| {
+        let said = Command::new("id").args(arguments).output().ok()?;
+        String::from_utf8(said.stdout).ok()?.trim().parse().ok()
+    };
+    if id(&["-u"]) == Some(0) {
+        id(&["-u", "postgres"])
+    } else {
+        None
+    }
+}
