@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// How long the last spans may take to be sent.
-const FLUSH_MAX: Duration = Duration::from_secs(2);
+const FLUSH_MAX: Duration = Duration::from_secs(1);
 
 /// What sends traces, until it is stopped.
 pub struct Telemetry(Option<SdkTracerProvider>);
