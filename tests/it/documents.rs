@@ -54,9 +54,9 @@ async fn flags() -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_setting_is_on_the_page_about_running_and_no_other() {
-    let page = read("docs/running.md");
-    let rows = page.lines().filter(|line| line.starts_with("| `--"));
+async fn every_setting_is_on_a_page_and_no_other() {
+    let pages = read("docs/running.md") + &read("docs/limits.md");
+    let rows = pages.lines().filter(|line| line.starts_with("| `--"));
     let names = rows.filter_map(|row| row.split('|').nth(1));
     let described: BTreeSet<String> = names.flat_map(|name| words(name, "--", "-")).collect();
     assert_eq!(described, flags().await);
