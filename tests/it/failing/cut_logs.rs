@@ -146,3 +146,27 @@ async fn a_watch_that_begins_ahead_of_its_tail_is_not_led_into_another_history(
     assert_eq!(behind.lines(3).await, new);
     assert_expired(&ben, ahead).await;
 }
+
+/// A watcher who takes nothing stays where it is; whoever comes then is not led there.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_of_a_history_that_is_gone_keeps_nobody_else_in_it(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    const MORE_THAN_WAIT: usize = 10;
+    let service = Service::start(database).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let _takes_nothing = ben.watch(None).await;
+    let mut reads = ben.watch(None).await;
+    for _ in 0..MORE_THAN_WAIT {
+        ana.start("plans", &["ben"], "old").await.unwrap();
+    }
+    reads.lines(MORE_THAN_WAIT).await;
+    cut_after(&service, 1).await;
+    ana.start("plans", &["ben"], "new").await.unwrap();
+    assert_expired(&ben, reads).await;
+
+    let mut anew = ben.watch(None).await;
+    ana.start("plans", &["ben"], "newer").await.unwrap();
+    assert_eq!(anew.lines(1).await, ["1 ana: newer"]);
+}

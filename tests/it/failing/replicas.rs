@@ -131,14 +131,15 @@ async fn while_a_commit_is_under_way_no_other_service_writes(#[values(true, fals
 async fn what_others_have_written_is_not_passed_over_by_a_write_of_ones_own() {
     let first = Service::start(Database::Postgres).await;
     let second = first.replica(Duration::from_secs(30)).await;
-    second.faults.always(Point::Announced, Fault::Hangs);
-    let mut watch = second.user("ben").watch(None).await;
-    // Nor does its poll tell it.
-    second
-        .faults
-        .always(Point::LogHeads, Fault::Fails(Cause::Outage));
-    let told = first.user("ana").start("plans", &["ben"], "told").await;
-    told.unwrap();
+    let (ana, ben) = (first.user("ana"), second.user("ben"));
+    let mut watch = ben.watch(None).await;
+    ana.start("plans", &["ben"], "first").await.unwrap();
+    assert_eq!(watch.lines(1).await, ["1 ana: first"]);
+    // The tail follows; from now on neither an announcement nor its poll tells it anything.
+    let outage = || Fault::Fails(Cause::Outage);
+    first.faults.always(Point::Announce, outage());
+    second.faults.always(Point::LogHeads, outage());
+    ana.start("plans", &["ben"], "told").await.unwrap();
     let untold = second.user("ana").start("plans", &["cleo"], "untold").await;
     untold.unwrap();
     assert_eq!(watch.lines(1).await, ["1 ana: told"]);
