@@ -9,8 +9,8 @@ use super::{
     options::Target,
     population::{Person, Place, Population},
     problem,
-    progress::Progress,
 };
+use crate::progress::Progress;
 
 /// The largest page there is.
 const PAGE: u32 = 200;

@@ -13,7 +13,8 @@ use hdrhistogram::Histogram;
 use tokio::{sync::Semaphore, task::JoinSet};
 use tonic::Status;
 
-use super::{options, problem, progress::Progress};
+use super::{options, problem};
+use crate::progress::Progress;
 
 /// What one caller does again and again.
 pub(super) trait Caller: Send + 'static {

@@ -8,13 +8,14 @@ mod load;
 mod mixes;
 mod options;
 mod population;
-mod progress;
 mod report;
 mod watch;
 
 use std::{sync::Arc, time::Instant};
 
 use tonic::Status;
+
+use crate::progress::Progress;
 
 pub use self::options::Options;
 use self::{
@@ -24,7 +25,6 @@ use self::{
     mixes::MixCaller,
     options::{Action, Load, Mix, Target},
     population::{Dice, Population},
-    progress::Progress,
     report::{Latency, Report, WatchReport},
     watch::{Deliveries, STREAMS_A_CONNECTION, Seen, Sender, Watchers},
 };

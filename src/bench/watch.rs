@@ -18,9 +18,9 @@ use super::{
     load::{Caller, Window, histogram, record},
     population::{Dice, Person, Population},
     problem,
-    progress::Progress,
 };
 use crate::pb::{WatchMessagesResponse, watch_messages_response::Event};
+use crate::progress::Progress;
 
 /// How many streams share a connection.
 pub(super) const STREAMS_A_CONNECTION: u32 = 500;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::SettingError;
 use crate::model::{TenantId, UserId};
@@ -11,7 +11,7 @@ use crate::model::{TenantId, UserId};
 pub type Clients = BTreeMap<String, Client>;
 
 /// A service that is known by its certificate.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     /// What it may do.

@@ -7,18 +7,23 @@ use std::{
 
 use clap::parser::ValueSource;
 
-use super::{Clients, Limits, SettingError, clients};
+use super::{
+    Clients, Limits, SettingError, clients,
+    shown::{Holding, Shown},
+};
 
 /// The file that is read where none is named, if it is there.
 const DEFAULT_FILE: &str = "letterbox.toml";
 
-/// What was given.
+/// What was given, and what came of it.
 #[derive(Default)]
 pub(super) struct Given {
     /// Values as they were written, each with where.
     values: BTreeMap<String, (String, String)>,
     /// The table of the file.
     pub(super) clients: Clients,
+    /// The settings that were read, given or not, in that order.
+    holding: Vec<Holding>,
 }
 
 /// The names of all settings, as flags and in the file.
@@ -66,9 +71,10 @@ impl Given {
             None => Self::default(),
         };
         // A global argument's value is among the matches of the innermost subcommand.
-        let innermost = matches
-            .subcommand()
-            .map_or(matches, |(_, submatches)| submatches);
+        let mut innermost = matches;
+        while let Some((_, submatches)) = innermost.subcommand() {
+            innermost = submatches;
+        }
         for name in NAMES.iter().chain(Limits::NAMES) {
             let id = name.replace('-', "_");
             let value = innermost.get_one::<String>(&id);
@@ -122,16 +128,27 @@ impl Given {
     }
 
     /// Reads one setting, where it is given.
-    pub(super) fn read<T>(
-        &self,
+    pub(super) fn read<T: Shown>(
+        &mut self,
         name: &str,
         field: &mut T,
         read: impl FnOnce(&str) -> Result<T, String>,
     ) -> Result<(), SettingError> {
-        if let Some((value, place)) = self.values.get(name) {
+        let given = self.values.get(name);
+        if let Some((value, place)) = given {
             *field = read(value)
                 .map_err(|problem| SettingError(format!("{name}: {problem} (given by {place})")))?;
         }
+        self.holding.push(Holding {
+            name: name.to_owned(),
+            value: field.shown(),
+            place: given.map(|(_, place)| place.clone()),
+        });
         Ok(())
+    }
+
+    /// The settings that have been read.
+    pub(super) fn holding(&self) -> &[Holding] {
+        &self.holding
     }
 }

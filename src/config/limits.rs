@@ -97,7 +97,7 @@ impl Limits {
         "keepalive-timeout",
     ];
 
-    pub(super) fn from_given(given: &Given) -> Result<Self, SettingError> {
+    pub(super) fn from_given(given: &mut Given) -> Result<Self, SettingError> {
         let mut limits = Self::default();
         // A call's metadata may be 16 KiB, and a request is more than its metadata.
         given.read("request-bytes-max", &mut limits.request_bytes_max, |text| {

@@ -5,16 +5,21 @@ mod given;
 mod limits;
 mod options;
 mod settings;
+mod shown;
 
 use clap::{CommandFactory, FromArgMatches};
+use clap_mangen::Man;
 
 pub use self::{
     clients::{Client, Clients},
     limits::Limits,
-    options::Command,
+    options::{Check, Command, Migrate},
     settings::{Auth, LogFormat, Settings},
 };
-use self::{given::Given, options::Cli};
+use self::{
+    given::Given,
+    options::{Cli, Subcommands},
+};
 
 /// A setting that is wrong, in one line.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +38,9 @@ pub enum Parsed {
     /// Something to do.
     Run(Command, Box<Settings>),
     /// Help or version, to be printed.
-    Print(clap::Error),
+    Help(clap::Error),
+    /// Something else to be printed.
+    Print(Vec<u8>),
 }
 
 /// Reads the command line, the variables and the file.
@@ -44,16 +51,35 @@ where
 {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) if !error.use_stderr() => return Ok(Parsed::Print(error)),
+        Err(error) if !error.use_stderr() => return Ok(Parsed::Help(error)),
         Err(error) => return Err(first_line(&error)),
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| first_line(&error))?;
-    let given = Given::collect(&matches, cli.options.config.as_deref())?;
-    let settings = Settings::from_given(&given)?;
-    Ok(Parsed::Run(
-        cli.command.unwrap_or_default(),
-        Box::new(settings),
-    ))
+    let settings = || {
+        let mut given = Given::collect(&matches, cli.options.config.as_deref())?;
+        Ok((Settings::from_given(&mut given)?, given))
+    };
+    match cli.command.unwrap_or(Subcommands::Run(Command::Serve)) {
+        Subcommands::Run(command) => Ok(Parsed::Run(command, Box::new(settings()?.0))),
+        Subcommands::Config => {
+            let (_, given) = settings()?;
+            Ok(Parsed::Print(shown::file(&given).into_bytes()))
+        }
+        Subcommands::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut command(), "letterbox", &mut script);
+            Ok(Parsed::Print(script))
+        }
+        Subcommands::Man => Ok(Parsed::Print(manual())),
+    }
+}
+
+/// The manual page: the command's own, then one part a subcommand.
+fn manual() -> Vec<u8> {
+    let mut page = Vec::new();
+    // Writing to memory does not fail.
+    let _ = Man::new(command()).render(&mut page);
+    page
 }
 
 /// The command line; what is no server does not show the server's settings.
@@ -71,6 +97,8 @@ fn command() -> clap::Command {
     command.build();
     command
         .mut_subcommand("bench", hide_settings)
+        .mut_subcommand("completions", hide_settings)
+        .mut_subcommand("man", hide_settings)
         .mut_subcommand("token", hide_settings)
 }
 

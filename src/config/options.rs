@@ -2,21 +2,58 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use super::limits::LimitOptions;
-use crate::{bench, token};
+use clap_complete::Shell;
 
-/// Private threaded messaging as a gRPC service.
+use super::limits::LimitOptions;
+
+use crate::{bench, health, import, token};
+
+/// Private threaded messaging as a gRPC service
 ///
-/// Without a subcommand it serves. Every option can also be given as a variable (`LETTERBOX_LISTEN`
-/// for --listen) and in a TOML file (listen = "…"); a flag comes before a variable, a variable
-/// before the file.
+/// `letterbox` alone serves, on 127.0.0.1:50051, and keeps everything in letterbox.db in the working
+/// directory; nothing has to be set up before.
+///
+/// Every setting is an option, a variable (`LETTERBOX_LISTEN` for --listen) and a line of a TOML file
+/// (listen = "…"). An option comes before a variable, a variable before the file. `letterbox config`
+/// shows what holds, and why.
 #[derive(Debug, Parser)]
-#[command(name = "letterbox", version)]
+#[command(name = "letterbox", version = VERSION)]
 pub(super) struct Cli {
     #[command(subcommand)]
-    pub(super) command: Option<Command>,
+    pub(super) command: Option<Subcommands>,
     #[command(flatten)]
     pub(super) options: Options,
+}
+
+/// The version, and the commit that was built.
+const VERSION: &str = concat!(
+    env!("CARGO_PKG_VERSION"),
+    " (commit ",
+    env!("LETTERBOX_COMMIT"),
+    ")"
+);
+
+/// All subcommands.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Subcommands {
+    #[command(flatten)]
+    Run(Command),
+    /// Print the settings that hold, and where each comes from, and end
+    ///
+    /// In the form of a settings file. Passwords are hidden; keys are files, of which only the names
+    /// are shown.
+    Config,
+    /// Print a script that completes commands and options in a shell, and end
+    ///
+    /// Such as `letterbox completions bash > /etc/bash_completion.d/letterbox`.
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page, in roff, and end
+    ///
+    /// Such as `letterbox man > /usr/local/share/man/man1/letterbox.1`.
+    Man,
 }
 
 /// What to do.
@@ -26,12 +63,23 @@ pub enum Command {
     #[default]
     Serve,
     /// Bring the database's tables up to date, and end
-    Migrate,
+    ///
+    /// A server does so by itself when it starts. Migrations never lose data, and a server of the
+    /// version before goes on working.
+    Migrate(Migrate),
     /// Recompute every count and invariant of the stored data, report what disagrees, and end
     ///
     /// Ends with status 0 where everything agrees, with 1 where something does not. It only
-    /// reads, and can run beside a server.
-    Check,
+    /// reads, and can run beside a server, unless it is told to --repair.
+    Check(Check),
+    /// Import the messages of another service, and end
+    #[command(subcommand)]
+    Import(import::Options),
+    /// Ask a running server whether it serves, and end: with status 0 where it does, with 1 where not
+    ///
+    /// For containers. Asked is the standard health service (grpc.health.v1), where --listen says that
+    /// the server is.
+    Health(Box<health::Options>),
     /// Measure a running server under load, or fill it with data
     ///
     /// It is a client like any other, over real gRPC. The data that a mix reads is made first,
@@ -39,6 +87,23 @@ pub enum Command {
     Bench(Box<bench::Options>),
     /// Make a token, for development and tests of --auth jwt, and print it
     Token(Box<token::Options>),
+}
+
+/// How to bring the tables up to date.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Migrate {
+    /// Change nothing, and say whether they are: status 0 where they are, 1 where they are not
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// How to check.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Check {
+    /// Put right what follows from the messages: counts, marks and order. On Postgres also beside
+    /// servers; a server that uses an SQLite file has to be stopped
+    #[arg(long)]
+    pub repair: bool,
 }
 
 /// The options, as they are written; [`Settings`] is what they mean.

@@ -135,15 +135,11 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(super) fn from_given(given: &Given) -> Result<Self, SettingError> {
+    pub(super) fn from_given(given: &mut Given) -> Result<Self, SettingError> {
         let mut settings = Self::default();
-        let mut checked_url = ();
         given.read("listen", &mut settings.listen, address)?;
-        given.read("database-url", &mut checked_url, |url| {
-            url.parse::<Address>().map(|_| ())
-        })?;
         given.read("database-url", &mut settings.database_url, |url| {
-            Ok(url.to_owned())
+            url.parse::<Address>().map(|_| url.to_owned())
         })?;
         given.read("auth", &mut settings.auth, |mode| match mode {
             "trusted-header" => Ok(Auth::TrustedHeader),

@@ -9,6 +9,7 @@ mod administering;
 mod error;
 mod feed;
 mod housekeeping;
+mod importing;
 mod reading;
 mod writer;
 mod writing;

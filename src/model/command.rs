@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    ChangeUsers, Content, MessageId, ProfileClaim, RequestId, RequestKey, Subject, ThreadId, UserId,
+    ChangeUsers, Content, Import, MessageId, ProfileClaim, RequestId, RequestKey, Subject,
+    ThreadId, UserId,
 };
 
 /// A change that a caller asks for.
@@ -154,6 +155,20 @@ impl Needs {
             | Command::Restore(_, thread) => {
                 self.threads.insert(*thread);
             }
+        }
+    }
+
+    /// Adds what an import touches.
+    pub fn add_import(&mut self, import: &Import) {
+        self.users
+            .extend(import.users.iter().map(|(id, _)| id.clone()));
+        for thread in &import.threads {
+            let participants = thread.participants.iter();
+            self.users
+                .extend(participants.map(|participant| participant.user.clone()));
+            self.threads.insert(thread.id);
+            self.messages
+                .extend(thread.messages.iter().map(|message| message.id));
         }
     }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     Event, LogPosition, Mailbox, Message, MessageId, MessageView, Participant, PastRequest,
-    ProfileClaim, Refusal, RequestId, Revision, Sizes, Thread, ThreadId, ThreadState,
-    ThreadSummary, ThreadView, Time, User, UserId, UserRecord,
+    ProfileChange, ProfileClaim, Refusal, RequestId, Revision, Sizes, Thread, ThreadId,
+    ThreadState, ThreadSummary, ThreadView, Time, User, UserId, UserRecord,
 };
 
 /// The rows that a batch of commands touches, as the store holds them.
@@ -307,6 +307,18 @@ impl State {
         if record.profile_time.is_none_or(|time| time < claim.time) {
             record.user.profile = claim.change.applied_to(&record.user.profile);
             record.profile_time = Some(claim.time);
+            self.changed.users.insert(id.clone());
+        }
+    }
+
+    /// Keeps what is told of a user of whom neither a token nor an admin has told anything.
+    pub(super) fn learn_what_nobody_told(&mut self, id: &UserId, change: &ProfileChange) {
+        let Some(record) = self.rows.users.get_mut(id) else {
+            return;
+        };
+        let profile = change.applied_to(&record.user.profile);
+        if record.profile_time.is_none() && profile != record.user.profile {
+            record.user.profile = profile;
             self.changed.users.insert(id.clone());
         }
     }

@@ -11,6 +11,7 @@ mod scrapes;
 mod system;
 mod tls;
 mod web;
+mod workshop;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -19,7 +20,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
 
-pub use self::system::{SystemClock, SystemIds};
 use self::{
     auth::authenticator,
     concerns::concerns,
@@ -28,6 +28,10 @@ use self::{
     scrapes::Scrapes,
     tls::{Tls, TlsFiles},
     web::with_web,
+};
+pub use self::{
+    system::{SystemClock, SystemIds},
+    workshop::Workshop,
 };
 use crate::{
     config::{SettingError, Settings},

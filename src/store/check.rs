@@ -9,9 +9,9 @@ use sqlx::{
 use super::{
     Address, Error, OpenError, Result,
     connect::connect,
-    sql::{Backend, CHECKS, Param, TENANTS},
+    sql::{Backend, CHECKS, Check, Param, TENANTS},
 };
-use crate::model::TenantId;
+use crate::{model::TenantId, progress::Progress};
 
 /// What a check found.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ pub struct Report {
 }
 
 /// Something that is not stored as it should be.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Disagreement {
     /// Whose it is.
     pub tenant: TenantId,
@@ -73,8 +73,11 @@ impl fmt::Display for Report {
 
 const NO_TABLES: &str = "it has no tables of Letterbox: run `letterbox migrate`";
 
+/// What begins a snapshot.
+pub(super) const POSTGRES_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
 /// Checks a database, each tenant in one snapshot. It only reads.
-pub async fn check(address: &Address) -> Result<Report, OpenError> {
+pub async fn check(address: &Address, progress: &Progress) -> Result<Report, OpenError> {
     let connected = |error| OpenError::Connect(address.to_string(), error);
     let report = match address {
         Address::Sqlite(options) => {
@@ -83,12 +86,11 @@ pub async fn check(address: &Address) -> Result<Report, OpenError> {
                 .filename(options.get_filename())
                 .read_only(true);
             let connection = connect::<SqliteConnection>(&options).await;
-            check_all::<Sqlite>(connection.map_err(connected)?, "BEGIN").await
+            check_all::<Sqlite>(connection.map_err(connected)?, "BEGIN", progress).await
         }
         Address::Postgres(options) => {
             let connection = connect::<PgConnection>(options).await;
-            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-            check_all::<Postgres>(connection.map_err(connected)?, begin).await
+            check_all::<Postgres>(connection.map_err(connected)?, POSTGRES_SNAPSHOT, progress).await
         }
     };
     report.map_err(|error| OpenError::Store(address.to_string(), cause(&error)))
@@ -97,48 +99,58 @@ pub async fn check(address: &Address) -> Result<Report, OpenError> {
 async fn check_all<DB: Backend>(
     mut connection: DB::Connection,
     begin: &'static str,
+    progress: &Progress,
 ) -> Result<Report> {
     let mut report = Report::default();
-    let tenants = DB::dialect(TENANTS).into();
-    let json = DB::fetch(&mut connection, &tenants, &[]).await;
-    let tenants: Option<Vec<TenantId>> = match json.map_err(DB::classify) {
-        // No such table.
-        Err(Error::Defect(_)) => return Err(Error::defect(NO_TABLES)),
-        json => parse(json?)?,
-    };
-    for tenant in tenants.unwrap_or_default() {
+    let tenants = tenants::<DB>(&mut connection).await?;
+    progress.begin("checking", tenants.len() * CHECKS.len());
+    for tenant in tenants {
         let snapshot = connection.begin_with(begin).await;
         let mut snapshot = snapshot.map_err(DB::classify)?;
-        check_tenant::<DB>(&mut snapshot, &tenant, &mut report).await?;
+        for check in CHECKS {
+            let found = disagreements::<DB>(&mut snapshot, &tenant, check, check.sql).await?;
+            report.disagreements.extend(found);
+            progress.advance(1);
+        }
         report.tenants += 1;
     }
     Ok(report)
 }
 
+/// The tenants there are.
+pub(super) async fn tenants<DB: Backend>(connection: &mut DB::Connection) -> Result<Vec<TenantId>> {
+    let tenants = DB::dialect(TENANTS).into();
+    let json = DB::fetch(connection, &tenants, &[]).await;
+    let tenants: Option<Vec<TenantId>> = match json.map_err(DB::classify) {
+        // No such table.
+        Err(Error::Defect(_)) => return Err(Error::defect(NO_TABLES)),
+        json => parse(json?)?,
+    };
+    Ok(tenants.unwrap_or_default())
+}
+
 /// A row that disagrees: its key, what is stored, what was counted.
 type Row = (String, Option<String>, Option<String>);
 
-async fn check_tenant<DB: Backend>(
+/// What one check finds in one tenant, by its statement or one that finds more.
+pub(super) async fn disagreements<DB: Backend>(
     snapshot: &mut DB::Connection,
     tenant: &TenantId,
-    report: &mut Report,
-) -> Result<()> {
-    for check in CHECKS {
-        let sql: Arc<str> = DB::dialect(check.sql).into();
-        let json = DB::fetch(snapshot, &sql, &[Param::Text(tenant.as_str())]).await;
-        let rows: Option<Vec<Row>> = parse(json.map_err(DB::classify)?)?;
-        let rows = rows.unwrap_or_default().into_iter();
-        report
-            .disagreements
-            .extend(rows.map(|(key, stored, counted)| Disagreement {
-                tenant: tenant.clone(),
-                subject: check.subject,
-                key,
-                stored,
-                counted,
-            }));
-    }
-    Ok(())
+    check: &Check,
+    sql: &str,
+) -> Result<Vec<Disagreement>> {
+    let sql: Arc<str> = DB::dialect(sql).into();
+    let json = DB::fetch(snapshot, &sql, &[Param::Text(tenant.as_str())]).await;
+    let rows: Option<Vec<Row>> = parse(json.map_err(DB::classify)?)?;
+    let rows = rows.unwrap_or_default().into_iter();
+    let found = rows.map(|(key, stored, counted)| Disagreement {
+        tenant: tenant.clone(),
+        subject: check.subject,
+        key,
+        stored,
+        counted,
+    });
+    Ok(found.collect())
 }
 
 /// Reads an answer; none is the same as null.
@@ -148,7 +160,7 @@ fn parse<T: serde::de::DeserializeOwned>(json: Option<String>) -> Result<Option<
     })
 }
 
-fn cause(error: &Error) -> String {
+pub(super) fn cause(error: &Error) -> String {
     use std::error::Error as _;
     error
         .source()

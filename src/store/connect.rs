@@ -3,7 +3,8 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use sqlx::{
-    ConnectOptions, Connection, PgConnection, Postgres, Sqlite, SqliteConnection,
+    ConnectOptions, Connection, Database, Executor, FromRow, IntoArguments, PgConnection, Postgres,
+    Sqlite, SqliteConnection,
     migrate::{MigrateError, Migrator},
     postgres::PgConnectOptions,
     sqlite::SqliteConnectOptions,
@@ -120,6 +121,64 @@ pub async fn open(address: &Address, metrics: Arc<Metrics>) -> Result<Arc<dyn St
 /// Brings a database's tables up to date.
 pub async fn migrate(address: &Address) -> Result<(), OpenError> {
     migrate_locked(address).await.map(|_lock| ())
+}
+
+/// The migrations that a database lacks, by name; nothing is changed, and no file is made.
+pub async fn missing_migrations(address: &Address) -> Result<Vec<String>, OpenError> {
+    let connected = |error| OpenError::Connect(address.to_string(), error);
+    let (migrations, applied) = match address {
+        Address::Sqlite(options) => {
+            let migrations = &sqlite::MIGRATIONS;
+            if !options.get_filename().exists() {
+                return Ok(missing(migrations, &[]));
+            }
+            // As the file is, without the settings of a server, which would write to an empty one.
+            let options = SqliteConnectOptions::new()
+                .filename(options.get_filename())
+                .read_only(true);
+            let connection = connect::<SqliteConnection>(&options).await;
+            let mut connection = connection.map_err(connected)?;
+            (migrations, applied(&mut connection, SQLITE_HAS_LIST).await)
+        }
+        Address::Postgres(options) => {
+            let connection = connect::<PgConnection>(options).await;
+            let mut connection = connection.map_err(connected)?;
+            let applied = applied(&mut connection, POSTGRES_HAS_LIST).await;
+            (&postgres::MIGRATIONS, applied)
+        }
+    };
+    Ok(missing(migrations, &applied.map_err(connected)?))
+}
+
+/// Whether there is a list of the migrations that were applied.
+const SQLITE_HAS_LIST: &str =
+    "SELECT count(*) FROM sqlite_schema WHERE type = 'table' AND name = '_sqlx_migrations'";
+const POSTGRES_HAS_LIST: &str = "SELECT count(to_regclass('_sqlx_migrations'))";
+
+/// The versions of the migrations that were applied.
+async fn applied<C>(connection: &mut C, has_list: &'static str) -> sqlx::Result<Vec<i64>>
+where
+    C: Connection,
+    for<'c> &'c mut C: Executor<'c, Database = C::Database>,
+    for<'r> (i64,): FromRow<'r, <C::Database as Database>::Row>,
+    <C::Database as Database>::Arguments: IntoArguments<C::Database>,
+{
+    let (lists,): (i64,) = sqlx::query_as(has_list).fetch_one(&mut *connection).await?;
+    if lists == 0 {
+        return Ok(Vec::new());
+    }
+    let versions = "SELECT version FROM _sqlx_migrations WHERE success";
+    let versions: Vec<(i64,)> = sqlx::query_as(versions).fetch_all(&mut *connection).await?;
+    Ok(versions.into_iter().map(|(version,)| version).collect())
+}
+
+fn missing(migrations: &Migrator, applied: &[i64]) -> Vec<String> {
+    let missing = migrations
+        .iter()
+        .filter(|migration| !applied.contains(&migration.version));
+    let names =
+        missing.map(|migration| format!("{:04} {}", migration.version, migration.description));
+    names.collect()
 }
 
 /// Brings the tables up to date; an SQLite file stays locked.

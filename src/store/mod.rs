@@ -8,13 +8,15 @@ mod check;
 mod connect;
 mod error;
 mod lock;
+mod repair;
 mod sql;
 
 use async_trait::async_trait;
 
 pub use check::{Disagreement, Report, check};
-pub use connect::{Address, OpenError, migrate, open};
+pub use connect::{Address, OpenError, migrate, missing_migrations, open};
 pub use error::{Error, Result};
+pub use repair::{Repaired, repair};
 
 use crate::model::{
     Changes, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs, Summary,

@@ -301,8 +301,10 @@ impl Shared {
             return Ok((Decided::default(), false));
         }
         for job in jobs {
-            if let Work::Command(command) = &job.work {
-                needs.add(command);
+            match &job.work {
+                Work::Command(command) => needs.add(command),
+                Work::Import(import) => needs.add_import(import),
+                Work::Expire(_) => {}
             }
         }
         self.metrics.writer.batch(jobs.len());
@@ -323,6 +325,7 @@ impl Shared {
             }
             answers.push(match &job.work {
                 Work::Command(command) => state.decide(command, &context).map(Answer::Outcome),
+                Work::Import(import) => Ok(Answer::Imported(state.import(import, &context))),
                 Work::Expire(expiry) => {
                     let removing = transaction.expire(&batch.tenant, *expiry);
                     let more = self.step(Step::Expire, removing).await?;
@@ -351,6 +354,7 @@ impl Shared {
         // its being durable.
         let acknowledged = |answer: &Result<Answer, Refusal>| match answer {
             Ok(Answer::Outcome(outcome)) => !matches!(outcome, Outcome::Met),
+            Ok(Answer::Imported(_)) => true,
             _ => false,
         };
         let commits = expired || !changes.is_empty() || answers.iter().any(acknowledged);

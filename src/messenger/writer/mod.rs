@@ -25,7 +25,9 @@ use self::queue::{Answer, Job, Queues, Work};
 use super::Error;
 use crate::{
     metrics::Metrics,
-    model::{Clock, Command, Ids, LogPosition, Outcome, Policy, TenantId, UserId},
+    model::{
+        Clock, Command, Ids, Import, Imported, LogPosition, Outcome, Policy, TenantId, UserId,
+    },
     store::{Expiry, Store, Writing},
 };
 
@@ -128,7 +130,20 @@ impl Writer {
         let user = command.caller().clone();
         match self.queue(tenant, user, Work::Command(command)).await? {
             Answer::Outcome(outcome) => Ok(outcome),
-            Answer::Expired { .. } => Err(Error::internal(Mismatch)),
+            _ => Err(Error::internal(Mismatch)),
+        }
+    }
+
+    /// Writes a piece of an import; it is durable when this returns.
+    pub(super) async fn import(
+        &self,
+        tenant: &TenantId,
+        import: Import,
+    ) -> Result<Imported, Error> {
+        let user = UserId::service("import");
+        match self.queue(tenant, user, Work::Import(import)).await? {
+            Answer::Imported(imported) => Ok(imported),
+            _ => Err(Error::internal(Mismatch)),
         }
     }
 
@@ -138,7 +153,7 @@ impl Writer {
         let user = UserId::service("expiry");
         match self.queue(tenant, user, Work::Expire(expiry)).await? {
             Answer::Expired { more } => Ok(more),
-            Answer::Outcome(_) => Err(Error::internal(Mismatch)),
+            _ => Err(Error::internal(Mismatch)),
         }
     }
 

@@ -12,7 +12,7 @@ use tracing::Span;
 use super::Error;
 use crate::{
     metrics::{Limit, Metrics},
-    model::{Command, Outcome, TenantId, UserId},
+    model::{Command, Import, Imported, Outcome, TenantId, UserId},
     store::Expiry,
     traces,
 };
@@ -49,12 +49,14 @@ pub(super) struct Job {
 /// What is to be written.
 pub(super) enum Work {
     Command(Command),
+    Import(Import),
     Expire(Expiry),
 }
 
 /// What came of it.
 pub(super) enum Answer {
     Outcome(Outcome),
+    Imported(Imported),
     Expired { more: bool },
 }
 
@@ -93,6 +95,7 @@ impl Job {
     fn text_bytes(&self) -> usize {
         match &self.work {
             Work::Command(command) => command.text_bytes(),
+            Work::Import(import) => import.text_bytes(),
             Work::Expire(_) => 0,
         }
     }

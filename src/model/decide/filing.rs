@@ -1,8 +1,8 @@
 //! Marking, deleting and restoring: what changes for one participant alone.
 
 use super::super::{
-    Context, Event, EventId, EventKind, MarkRead, Outcome, Participant, Placement, Refusal, State,
-    ThreadId, Time, UserId,
+    Context, Event, EventId, EventKind, MarkRead, Outcome, Participant, Placement, Policy, Refusal,
+    State, ThreadId, ThreadState, Time, UserId,
 };
 
 impl State {
@@ -82,11 +82,7 @@ impl State {
         if participant.placement != Placement::Deleted {
             return self.viewed(thread, caller);
         }
-        let waits_for_an_answer = state.participants.len() > 1
-            && state.thread.message_count == 1
-            && participant.has_sent()
-            && !context.policy.show_started_threads;
-        let placement = if waits_for_an_answer {
+        let placement = if Self::waits_for_an_answer(state, index, context.policy) {
             Placement::Started
         } else {
             Placement::Inbox
@@ -94,6 +90,14 @@ impl State {
         self.change_view(thread, index, context, |participant| {
             participant.place_in(placement, context.now);
         })
+    }
+
+    /// Whether a participant has started the thread, and nobody has answered yet.
+    pub(super) fn waits_for_an_answer(state: &ThreadState, index: usize, policy: Policy) -> bool {
+        state.participants.len() > 1
+            && state.thread.message_count == 1
+            && state.participants[index].has_sent()
+            && !policy.show_started_threads
     }
 
     /// Changes what one participant sees, tells that participant's watchers, and answers.

@@ -1,10 +1,11 @@
 //! What each command does: the rules, one function a command.
 //!
 //! Here are those that write messages; those that only change what one participant sees are in
-//! [`filing`], and those of admins in [`admin`]. A refusal changes nothing, except that its caller is known from then on.
+//! [`filing`], those of admins in [`admin`], and those of imports in [`import`]. A refusal changes nothing, except that its caller is known from then on.
 
 mod admin;
 mod filing;
+mod import;
 
 use super::{
     Command, Edit, Event, EventId, EventKind, Ids, LastMessage, Message, MessageId, MessageView,
@@ -262,18 +263,23 @@ impl State {
             self.rows.requests.insert(key.clone(), past);
             self.changed.requests.push(key);
         }
+        let answer = (
+            self.message_view(&message),
+            self.view(&self.rows.threads[&message.thread], sender),
+        );
+        self.append(message, request, context);
+        Outcome::Sent(Box::new(answer))
+    }
+
+    /// Records a message and its event.
+    fn append(&mut self, message: Message, request: Option<&RequestKey>, context: &Context<'_>) {
         self.appended
             .entry(message.thread)
             .or_default()
             .push((message.number, message.sender.clone()));
         self.tell_participants(EventKind::MessageSent, &message, request, context);
-        let answer = (
-            self.message_view(&message),
-            self.view(&self.rows.threads[&message.thread], sender),
-        );
         self.changed.new_messages.insert(message.id);
         self.rows.messages.insert(message.id, message);
-        Outcome::Sent(Box::new(answer))
     }
 
     /// Changes a thread's own row; its update time never goes back.

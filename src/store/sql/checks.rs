@@ -9,12 +9,21 @@ pub(crate) struct Check {
     pub(crate) subject: &'static str,
     /// Answers with `[key, stored, counted]` of the first rows that disagree.
     pub(crate) sql: &'static str,
+    /// What puts rows right, by their keys (`$2`); empty: nothing does.
+    pub(crate) repairs: &'static [&'static str],
 }
+
+/// How many rows that disagree a check names, as its statement says it.
+pub(crate) const FIRST: &str = "LIMIT 100";
 
 /// The rows of a comparison (`key`, `stored`, `counted`) that disagree, the first hundred.
 macro_rules! comparison {
     ($subject:literal, $compared:expr) => {
+        comparison!($subject, $compared, &[])
+    };
+    ($subject:literal, $compared:expr, $repairs:expr) => {
         Check {
+            repairs: $repairs,
             subject: $subject,
             sql: concat!(
                 "SELECT CAST(json_group_array(json_array(found.key,
@@ -39,18 +48,106 @@ macro_rules! participant {
 /// The tenants there are.
 pub(crate) const TENANTS: &str = "SELECT CAST(json_group_array(h.tenant) AS text) FROM log_heads h";
 
+/// A thread's count, where its messages' numbers have no gap.
+const THREAD: &[&str] = &[
+    "UPDATE threads SET message_count = (SELECT max(m.number) FROM messages m
+        WHERE m.tenant = $1 AND m.thread = threads.id)
+    WHERE tenant = $1 AND id IN (SELECT unhex(i.value->>0) FROM rows_of($2) AS i)
+        AND (SELECT count(*) FROM messages m WHERE m.tenant = $1 AND m.thread = threads.id)
+            = (SELECT max(m.number) FROM messages m WHERE m.tenant = $1 AND m.thread = threads.id)",
+];
+
+/// All that follows from messages, of all participants of a thread. A key is a participant's, and
+/// begins with the thread.
+const PARTICIPANTS: &[&str] = &["UPDATE participants SET
+        unread_count = (SELECT count(*) FROM messages m WHERE m.tenant = $1
+            AND m.thread = participants.thread AND m.number > participants.read_number
+            AND m.sender <> participants.user_number),
+        sent_count = (SELECT count(*) FROM messages m WHERE m.tenant = $1
+            AND m.thread = participants.thread AND m.sender = participants.user_number),
+        last_sent_number = coalesce((SELECT max(m.number) FROM messages m WHERE m.tenant = $1
+            AND m.thread = participants.thread AND m.sender = participants.user_number), 0),
+        position = coalesce((SELECT max(m.position) FROM messages m WHERE m.tenant = $1
+            AND m.thread = participants.thread), participants.position),
+        read_number = CASE WHEN participants.read_number < 0 THEN 0
+            ELSE coalesce((SELECT t.message_count FROM threads t WHERE t.tenant = $1
+                AND t.id = participants.thread AND t.message_count < participants.read_number),
+                participants.read_number) END
+    WHERE tenant = $1
+        AND thread IN (SELECT unhex(substr(i.value->>0, 1, 32)) FROM rows_of($2) AS i)"];
+
+const SENDER_COUNTS: &[&str] = &["UPDATE messages SET sender_count = (SELECT count(*)
+        FROM messages m WHERE m.tenant = $1 AND m.thread = messages.thread
+            AND m.sender = messages.sender AND m.number <= messages.number)
+    WHERE tenant = $1 AND id IN (SELECT unhex(i.value->>0) FROM rows_of($2) AS i)"];
+
+/// What a user's counts come to.
+macro_rules! counted_mailbox {
+    ($number:literal) => {
+        concat!(
+            "coalesce(sum(CASE WHEN p.placement = 1 THEN 1 ELSE 0 END), 0),
+            coalesce(sum(CASE WHEN p.placement = 1 AND p.unread_count > 0 THEN 1 ELSE 0 END), 0),
+            coalesce(sum(CASE WHEN p.placement <> 3 AND p.sent_count > 0 THEN 1 ELSE 0 END), 0),
+            coalesce(sum(CASE WHEN p.placement = 3 THEN 1 ELSE 0 END), 0), count(*),
+            coalesce(sum(CASE WHEN p.placement = 1 THEN p.unread_count ELSE 0 END), 0)
+            FROM participants p WHERE p.tenant = $1 AND p.user_number = ",
+            $number
+        )
+    };
+}
+
+/// A user's counts, where they stand: beside the newest event that tells the user of something, or
+/// at rest where there is none.
+const MAILBOXES: &[&str] = &[
+    concat!(
+        "UPDATE audience SET (inbox, unread, sent, deleted, total, unread_messages) = (SELECT ",
+        counted_mailbox!("audience.user_number"),
+        ") WHERE tenant = $1 AND user_number IN (SELECT u.number FROM users u WHERE u.tenant = $1
+            AND u.id IN (SELECT i.value->>0 FROM rows_of($2) AS i))
+        AND position = (SELECT max(n.position) FROM audience n WHERE n.tenant = $1
+            AND n.user_number = audience.user_number)"
+    ),
+    "INSERT INTO mailboxes_at_rest (tenant, user_number, inbox, unread, sent, deleted, total,
+            unread_messages)
+        SELECT h.tenant, c.number, c.inbox, c.unread, c.sent, c.deleted, c.total,
+            c.unread_messages
+        FROM log_heads h CROSS JOIN (SELECT u.number,
+                sum(CASE WHEN p.placement = 1 THEN 1 ELSE 0 END) AS inbox,
+                sum(CASE WHEN p.placement = 1 AND p.unread_count > 0 THEN 1 ELSE 0 END) AS unread,
+                sum(CASE WHEN p.placement <> 3 AND p.sent_count > 0 THEN 1 ELSE 0 END) AS sent,
+                sum(CASE WHEN p.placement = 3 THEN 1 ELSE 0 END) AS deleted, count(*) AS total,
+                sum(CASE WHEN p.placement = 1 THEN p.unread_count ELSE 0 END) AS unread_messages
+            FROM users u CROSS JOIN participants p WHERE u.tenant = $1 AND p.tenant = $1
+                AND p.user_number = u.number
+                AND u.id IN (SELECT i.value->>0 FROM rows_of($2) AS i)
+                AND NOT EXISTS (SELECT 1 FROM audience n WHERE n.tenant = $1
+                    AND n.user_number = u.number) GROUP BY u.number) AS c
+        WHERE h.tenant = $1
+        ON CONFLICT (tenant, user_number) DO UPDATE SET inbox = excluded.inbox,
+            unread = excluded.unread, sent = excluded.sent, deleted = excluded.deleted,
+            total = excluded.total, unread_messages = excluded.unread_messages",
+];
+
+const SIZES: &[&str] = &["UPDATE events SET
+        threads = (SELECT count(*) FROM threads t WHERE t.tenant = $1),
+        messages = (SELECT count(*) FROM messages m WHERE m.tenant = $1)
+    WHERE tenant = $1 AND position = (SELECT max(e.position) FROM events e WHERE e.tenant = $1)
+        AND EXISTS (SELECT 1 FROM rows_of($2) AS i)"];
+
 pub(crate) const CHECKS: &[Check] = &[
     comparison!(
         "a thread's message count",
         "SELECT hex(t.id) AS key, t.message_count AS stored, (SELECT count(*) FROM messages m
             WHERE m.tenant = $1 AND m.thread = t.id) AS counted
-        FROM threads t WHERE t.tenant = $1"
+        FROM threads t WHERE t.tenant = $1",
+        THREAD
     ),
     comparison!(
         "the number of a thread's newest message",
         "SELECT hex(t.id) AS key, t.message_count AS stored, (SELECT max(m.number) FROM messages m
             WHERE m.tenant = $1 AND m.thread = t.id) AS counted
-        FROM threads t WHERE t.tenant = $1"
+        FROM threads t WHERE t.tenant = $1",
+        THREAD
     ),
     comparison!(
         "the starter's first place among a thread's participants",
@@ -83,7 +180,8 @@ pub(crate) const CHECKS: &[Check] = &[
                 WHERE m.tenant = $1 AND m.thread = p.thread AND m.number > p.read_number
                 AND m.sender <> p.user_number) AS counted
             FROM participants p WHERE p.tenant = $1"
-        )
+        ),
+        PARTICIPANTS
     ),
     comparison!(
         "a participant's count of messages sent",
@@ -94,7 +192,8 @@ pub(crate) const CHECKS: &[Check] = &[
                 WHERE m.tenant = $1 AND m.thread = p.thread
                 AND m.sender = p.user_number) AS counted
             FROM participants p WHERE p.tenant = $1"
-        )
+        ),
+        PARTICIPANTS
     ),
     comparison!(
         "a participant's last message sent",
@@ -105,7 +204,8 @@ pub(crate) const CHECKS: &[Check] = &[
                 FROM messages m WHERE m.tenant = $1 AND m.thread = p.thread
                 AND m.sender = p.user_number), 0) AS counted
             FROM participants p WHERE p.tenant = $1"
-        )
+        ),
+        PARTICIPANTS
     ),
     comparison!(
         "the position that orders a participant's folders",
@@ -115,7 +215,8 @@ pub(crate) const CHECKS: &[Check] = &[
             " AS key, p.position AS stored, (SELECT max(m.position) FROM messages m
                 WHERE m.tenant = $1 AND m.thread = p.thread) AS counted
             FROM participants p WHERE p.tenant = $1"
-        )
+        ),
+        PARTICIPANTS
     ),
     comparison!(
         "a participant's read mark, between nothing and the newest message",
@@ -127,13 +228,15 @@ pub(crate) const CHECKS: &[Check] = &[
                 ELSE p.read_number END AS counted
             FROM participants p CROSS JOIN threads t
             WHERE p.tenant = $1 AND t.tenant = $1 AND t.id = p.thread"
-        )
+        ),
+        PARTICIPANTS
     ),
     comparison!(
         "how many messages a message's sender had written",
         "SELECT hex(m.id) AS key, m.sender_count AS stored,
             row_number() OVER (PARTITION BY m.thread, m.sender ORDER BY m.number) AS counted
-        FROM messages m WHERE m.tenant = $1"
+        FROM messages m WHERE m.tenant = $1",
+        SENDER_COUNTS
     ),
     comparison!(
         "a message's send time, not before its predecessor's",
@@ -175,7 +278,8 @@ pub(crate) const CHECKS: &[Check] = &[
                     ELSE 0 END), 0)
                 FROM participants p WHERE p.tenant = $1
                 AND p.user_number = u.number) AS counted
-        FROM users u WHERE u.tenant = $1"
+        FROM users u WHERE u.tenant = $1",
+        MAILBOXES
     ),
     comparison!(
         "a request's message",
@@ -190,7 +294,8 @@ pub(crate) const CHECKS: &[Check] = &[
                 WHERE e.tenant = $1 ORDER BY e.position DESC LIMIT 1), '0 0') AS stored,
             (SELECT count(*) FROM threads t WHERE t.tenant = $1) || ' '
                 || (SELECT count(*) FROM messages m WHERE m.tenant = $1) AS counted
-        FROM log_heads h WHERE h.tenant = $1"
+        FROM log_heads h WHERE h.tenant = $1",
+        SIZES
     ),
     comparison!(
         "the log's positions, without gaps",

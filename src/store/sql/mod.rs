@@ -30,7 +30,7 @@ mod store;
 mod transaction;
 
 pub(super) use backend::{Backend, Param, json_rows};
-pub(super) use checks::{CHECKS, TENANTS};
+pub(super) use checks::{CHECKS, Check, FIRST, TENANTS};
 pub(super) use statements::Statements;
 pub(super) use store::SqlStore;
 pub(super) use {postgres::connect as connect_postgres, sqlite::connect as connect_sqlite};

@@ -38,6 +38,9 @@ fn statements<DB: Backend>() -> Vec<(String, String)> {
     }
     for check in CHECKS {
         named.push((check.subject.to_owned(), DB::dialect(check.sql)));
+        for repair in check.repairs {
+            named.push((format!("repairs {}", check.subject), DB::dialect(repair)));
+        }
     }
     named
 }

@@ -4,6 +4,7 @@
 //! `./scripts/test` brings all that; `--skip conversation` leaves these tests out.
 
 mod clients;
+mod django;
 mod libraries;
 mod pages;
 

@@ -15,6 +15,7 @@ use letterbox::{
         MessageOrder, MessageView, Policy, Reply, RequestId, Send, Subject, TenantId, ThreadId,
         ThreadPage, ThreadView, UserId,
     },
+    progress::Progress,
     server::{SystemClock, SystemIds},
     store::{self, Address, Store},
 };
@@ -137,7 +138,7 @@ impl Service {
         sent.expect("the service works again");
         soon("the end", self.messenger.close()).await;
         soon("the connections' end", self.store.close()).await;
-        let report = store::check(&address(&self.database)).await;
+        let report = store::check(&address(&self.database), &Progress::new()).await;
         let report = report.expect("the database can be read");
         assert_eq!(report.disagreements.len(), 0, "{report}");
     }

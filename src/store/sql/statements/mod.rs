@@ -48,6 +48,11 @@ macro_rules! statements {
                 }
             }
 
+            /// Waits for a tenant's turn, outside of the store.
+            pub(crate) fn turn(&self) -> &Arc<str> {
+                &self.take_turn
+            }
+
             /// What loads a batch that asks for this.
             pub(in crate::store::sql) fn load(&self, asked: Asked) -> &Arc<str> {
                 &self.loads[asked.index()]

@@ -5,10 +5,12 @@ use std::{io::IsTerminal, time::Duration};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar on standard error; nothing where that is not a terminal.
-pub(super) struct Progress(ProgressBar);
+pub struct Progress(ProgressBar);
 
 impl Progress {
-    pub(super) fn new() -> Self {
+    /// A bar that shows nothing yet.
+    #[expect(clippy::new_without_default, reason = "it begins to tick")]
+    pub fn new() -> Self {
         let target = if std::io::stderr().is_terminal() {
             ProgressDrawTarget::stderr()
         } else {
@@ -20,13 +22,13 @@ impl Progress {
     }
 
     /// A new task, of so many steps.
-    pub(super) fn begin(&self, task: &'static str, steps: usize) {
+    pub(crate) fn begin(&self, task: &'static str, steps: usize) {
         let form = "{msg} {wide_bar} {human_pos}/{human_len} ({per_sec}, {eta} left)";
         self.restart(task, steps as u64, form);
     }
 
     /// A measurement, which takes so long.
-    pub(super) fn begin_timed(&self, task: &'static str, length: Duration) {
+    pub(crate) fn begin_timed(&self, task: &'static str, length: Duration) {
         self.restart(
             task,
             length.as_secs(),
@@ -43,17 +45,17 @@ impl Progress {
         self.0.set_message(task);
     }
 
-    pub(super) fn advance(&self, steps: u64) {
+    pub(crate) fn advance(&self, steps: u64) {
         self.0.inc(steps);
     }
 
     /// How it goes.
-    pub(super) fn note(&self, note: String) {
+    pub(crate) fn note(&self, note: String) {
         self.0.set_prefix(note);
     }
 
     /// Leaves the terminal as it was.
-    pub(super) fn end(&self) {
+    pub fn end(&self) {
         self.0.finish_and_clear();
     }
 }

@@ -1,0 +1,407 @@
+//! `letterbox import django`, on data that the real package has made and that the package itself
+//! tells of (`tests/import/package.py`): every thread of every user, message by message.
+
+use std::{collections::BTreeMap, path::Path, process::Command};
+
+use serde::Deserialize;
+
+use crate::{
+    processes::{Deployment, Ended, Process, Server},
+    support::prelude::*,
+};
+
+/// How many messages the larger data set has; `LETTERBOX_TEST_DJANGO_MESSAGES` says otherwise.
+const MANY: &str = "3000";
+
+/// A database that the package has filled.
+struct Package(Deployment);
+
+/// What the package says of its data.
+#[derive(Debug, Deserialize)]
+struct Told {
+    /// The names of users, by their keys.
+    names: BTreeMap<String, String>,
+    /// Newest message first.
+    threads: Vec<ToldThread>,
+    /// What the package counts for each user.
+    package: BTreeMap<String, Counted>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ToldThread {
+    subject: String,
+    /// Sender, content, time in microseconds.
+    messages: Vec<(String, String, i64)>,
+    /// Where it lies for each user, and how much of it is unread.
+    views: BTreeMap<String, (String, i32)>,
+}
+
+#[derive(Debug, Deserialize, PartialEq)]
+struct Counted {
+    inbox: i32,
+    deleted: i32,
+}
+
+impl Package {
+    /// A database of this kind, filled by this command of `package.py`.
+    async fn filled(database: Database, command: &[&str]) -> Self {
+        let package = Self(Deployment::new(database).await);
+        package.run(command).await;
+        package
+    }
+
+    async fn run(&self, arguments: &[&str]) -> String {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/import");
+        let mut command = Command::new("python3");
+        command
+            .current_dir(folder)
+            .arg("package.py")
+            .args(arguments)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .env("DJANGO_DATABASE", self.0.url());
+        let output = tokio::task::spawn_blocking(move || command.output()).await;
+        let output = output
+            .expect("it is waited for")
+            .expect("a python3 with the package is on the path");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        String::from_utf8(output.stdout).expect("it speaks UTF-8")
+    }
+
+    async fn told(&self) -> Told {
+        serde_json::from_str(&self.run(&["tell"]).await).expect("it tells JSON")
+    }
+
+    /// The import from here.
+    fn import(&self, target: &Deployment, arguments: &[&str]) -> Process {
+        let mut command = target.command(&["import", "django", "--from", self.0.url()]);
+        command.args(arguments);
+        Process::start(command)
+    }
+
+    /// The import from here, to its good end.
+    async fn imported(&self, target: &Deployment, arguments: &[&str]) -> Ended {
+        let ended = self.import(target, arguments).ended().await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        ended
+    }
+}
+
+impl Told {
+    fn message_count(&self) -> usize {
+        self.threads
+            .iter()
+            .map(|thread| thread.messages.len())
+            .sum()
+    }
+
+    /// Everybody who takes part in something, and everybody else whom the package knows.
+    fn users(&self) -> Vec<&String> {
+        let viewers = self.threads.iter().flat_map(|thread| thread.views.keys());
+        let mut users: Vec<&String> = viewers.chain(self.names.keys()).collect();
+        users.sort_unstable();
+        users.dedup();
+        users
+    }
+
+    /// Checks that the server has all of this and nothing else.
+    async fn assert_served(&self, server: &Server) {
+        for user in self.users() {
+            let client = Client::over(server.connect()).with("x-user-id", user);
+            let expected: Vec<_> = self
+                .threads
+                .iter()
+                .filter_map(|thread| Some((thread, thread.views.get(user)?)))
+                .collect();
+            let listed = everything(&client, Folder::All).await;
+            let found: Vec<_> = listed.iter().map(seen).collect();
+            let told = expected
+                .iter()
+                .map(|(thread, (place, unread))| (thread.subject.clone(), place.as_str(), *unread));
+            assert_eq!(found, told.collect::<Vec<_>>(), "user {user}");
+
+            for ((thread, _), view) in expected.iter().zip(&listed) {
+                let id = &view.thread.as_ref().expect("a view has a thread").id;
+                assert_eq!(
+                    messages(&client, id).await,
+                    thread.messages,
+                    "{}",
+                    thread.subject
+                );
+            }
+            self.assert_counted(user, &client, &found).await;
+        }
+    }
+
+    /// Checks a user's counts and folders against what lies where.
+    async fn assert_counted(&self, user: &str, client: &Client, found: &[(String, &str, i32)]) {
+        let count = |of: &dyn Fn(&&(String, &str, i32)) -> bool| {
+            i32::try_from(found.iter().filter(of).count()).expect("few threads")
+        };
+        let summary = client.summary().await;
+        let inbox = count(&|(_, place, _)| *place == "inbox");
+        let deleted = count(&|(_, place, _)| *place == "deleted");
+        let unread = count(&|(_, place, unread)| *place == "inbox" && *unread > 0);
+        assert_eq!(summary.inbox_thread_count, inbox, "user {user}");
+        assert_eq!(summary.deleted_thread_count, deleted, "user {user}");
+        assert_eq!(summary.unread_thread_count, unread, "user {user}");
+        for (folder, count) in [
+            (Folder::Inbox, inbox),
+            (Folder::Deleted, deleted),
+            (Folder::Unread, unread),
+        ] {
+            assert_eq!(client.list(folder).await.total_size, count, "user {user}");
+        }
+    }
+
+    /// Checks the counts against the package's own.
+    async fn assert_counted_by_the_package(&self, server: &Server) {
+        for (user, counted) in &self.package {
+            let client = Client::over(server.connect()).with("x-user-id", user);
+            let started = everything(&client, Folder::Sent).await;
+            let started = started.iter().filter(|view| seen(view).1 == "started");
+            let summary = client.summary().await;
+            let found = Counted {
+                inbox: summary.inbox_thread_count,
+                // The package has one flag for what is deleted and what waits for an answer.
+                deleted: summary.deleted_thread_count
+                    + i32::try_from(started.count()).expect("few threads"),
+            };
+            assert_eq!(found, *counted, "user {user}");
+        }
+    }
+}
+
+/// A whole folder.
+async fn everything(client: &Client, folder: Folder) -> Vec<ThreadView> {
+    let mut all = Vec::new();
+    let mut request = ListInboxRequest {
+        folder: folder.into(),
+        page_size: 200,
+        ..Default::default()
+    };
+    loop {
+        let page = client.list_inbox(request.clone()).await;
+        let page = page.expect("a folder is listed");
+        all.extend(page.threads);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return all;
+        }
+    }
+}
+
+/// Subject, where it lies, how much is unread.
+fn seen(view: &ThreadView) -> (String, &'static str, i32) {
+    let subject = view.thread.as_ref().expect("a thread").subject.clone();
+    let place = match view.placement() {
+        Placement::Inbox => "inbox",
+        Placement::Started => "started",
+        Placement::Deleted => "deleted",
+        Placement::Unspecified => "nowhere",
+    };
+    (subject, place, view.unread_count)
+}
+
+/// All messages of a thread: sender, content, time.
+async fn messages(client: &Client, thread: &str) -> Vec<(String, String, i64)> {
+    let mut all = Vec::new();
+    let mut request = GetThreadRequest {
+        thread_id: thread.to_owned(),
+        page_size: 200,
+        ..Default::default()
+    };
+    loop {
+        let page = client.get_thread(request.clone()).await;
+        let page = page.expect("a thread is read");
+        all.extend(page.messages.into_iter().map(|message| {
+            let time = message.send_time.expect("a time");
+            let micros = time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000;
+            (
+                message.sender.expect("a sender").id,
+                message.content,
+                micros,
+            )
+        }));
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return all;
+        }
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_keeps_what_the_package_has_and_repairs_what_its_bugs_left(
+    #[values(Database::Sqlite, Database::Postgres)] source: Database,
+    #[values(Database::Sqlite, Database::Postgres)] target: Database,
+) {
+    let package = Package::filled(source, &["leftovers"]).await;
+    let told = package.told().await;
+    let target = Deployment::new(target).await;
+
+    let ended = package.imported(&target, &["--dry-run"]).await;
+    assert!(
+        ended
+            .stdout
+            .contains(&"imported: nothing (--dry-run)".to_owned())
+    );
+    target.check().await;
+    assert_eq!(target.count("messages", "true").await, 0);
+
+    let account = package.imported(&target, &[]).await.stdout;
+    let (threads, messages) = (told.threads.len(), told.message_count());
+    let mut expected = vec![
+        format!("imported: 5 users, {threads} threads, {messages} messages"),
+        "repaired: 2 further rows of the same user".to_owned(),
+        "repaired: 2 senders who take no part".to_owned(),
+        "repaired: 3 threads unread by the sender".to_owned(),
+        "repaired: 1 users who are gone".to_owned(),
+        "repaired: 1 threads that are gone".to_owned(),
+        "repaired: 1 blank subjects".to_owned(),
+        "repaired: 1 subjects with control characters".to_owned(),
+        "repaired: 1 blank messages".to_owned(),
+        "repaired: 1 messages over 65,536 bytes".to_owned(),
+        "skipped: 2 threads without a message".to_owned(),
+        "skipped: 2 rows of users in threads without a message".to_owned(),
+    ];
+    if source == Database::Sqlite {
+        expected.push("repaired: 1 subjects over 150 characters".to_owned());
+        expected.push("repaired: 1 messages with NUL characters".to_owned());
+    }
+    for line in expected {
+        let found = account.iter().any(|found| found.starts_with(&line));
+        assert!(found, "{line:?} is not in {account:#?}");
+    }
+
+    let again = package.imported(&target, &[]).await.stdout;
+    assert_eq!(again[1], "imported: 0 users, 0 threads, 0 messages");
+    let there = format!("there already: 5 users, {threads} threads, {messages} messages");
+    assert_eq!(again[2], there);
+    target.check().await;
+
+    let server = target.serve(&["--known-users-only"]).await;
+    told.assert_served(&server).await;
+    let ana = Client::over(server.connect()).with("x-user-id", "1");
+    let sent = ana.start("now", &["2"], "Ben is known.").await;
+    let user = sent.message.sender.expect("a sender");
+    assert_eq!(
+        (user.first_name, user.email),
+        ("Ana".into(), "ana@example.org".into())
+    );
+    server.stop().await;
+    target.check().await;
+}
+
+#[rstest]
+#[case::from_a_file(Database::Sqlite, Database::Postgres)]
+#[case::from_postgres(Database::Postgres, Database::Sqlite)]
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_killed_goes_on_and_ends_as_one_that_was_not(
+    #[case] source: Database,
+    #[case] target: Database,
+) {
+    let many = std::env::var("LETTERBOX_TEST_DJANGO_MESSAGES").unwrap_or(MANY.to_owned());
+    let package = Package::filled(source, &["many", &many]).await;
+    let told = package.told().await;
+    let target = Deployment::new(target).await;
+    let ended = target.run(&["migrate"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+
+    let all = i64::try_from(told.message_count()).expect("a count");
+    let mut before = 0;
+    for _ in 0..2 {
+        let importing = package.import(&target, &[]);
+        let written =
+            async || Some(target.count("messages", "true").await).filter(|now| *now > before);
+        before = eventually("some of the messages", written).await;
+        importing.kill();
+        target.check().await;
+    }
+    assert!(before < all, "{before} of {all} before it was killed last");
+
+    package.imported(&target, &[]).await;
+    assert_eq!(target.count("messages", "true").await, all);
+    target.check().await;
+    let server = target.serve(&[]).await;
+    told.assert_served(&server).await;
+    told.assert_counted_by_the_package(&server).await;
+    // The events are as old as their messages: nobody is told of them as of something new.
+    server.stop().await;
+    target.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_goes_to_a_tenant_of_its_own_unless_told_to_merge() {
+    let package = Package::filled(Database::Sqlite, &["leftovers"]).await;
+    let target = Deployment::new(Database::Sqlite).await;
+    let server = target.serve(&[]).await;
+    let ana = Client::over(server.connect()).with("x-user-id", "1");
+    ana.start("before", &["2"], "Somebody was here.").await;
+    server.stop().await;
+
+    let line = package.import(&target, &[]).refused(1).await;
+    assert!(
+        line.contains("1 threads that this import has not made"),
+        "{line}"
+    );
+    package.imported(&target, &["--tenant", "old"]).await;
+    package.imported(&target, &["--merge"]).await;
+    let line = package.import(&target, &[]).refused(1).await;
+    assert!(line.contains("--merge"), "{line}");
+    target.check().await;
+
+    let server = target.serve(&[]).await;
+    let ana = Client::over(server.connect()).with("x-user-id", "1");
+    let merged = everything(&ana, Folder::All).await;
+    assert_eq!(seen(merged.last().expect("threads")).0, "before");
+    let told = package.told().await;
+    let own = told
+        .threads
+        .iter()
+        .filter(|thread| thread.views.contains_key("1"));
+    assert_eq!(merged.len(), own.count() + 1);
+    server.stop().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn users_are_called_by_the_column_that_is_named(
+    #[values(Database::Sqlite, Database::Postgres)] source: Database,
+) {
+    let package = Package::filled(source, &["leftovers"]).await;
+    package
+        .0
+        .execute("UPDATE auth_user SET email = 'same@example.org', last_name = 'b c' WHERE id < 3")
+        .await;
+    let target = Deployment::new(Database::Sqlite).await;
+
+    let shared = package.import(&target, &["--user-id", "email"]);
+    let line = shared.refused(1).await;
+    assert!(line.contains("1 values of the column email"), "{line}");
+    let missing = package.import(&target, &["--user-id", "nickname"]);
+    let line = missing.refused(1).await;
+    assert!(line.contains("no column nickname"), "{line}");
+
+    let by_name = ["--user-id", "username"];
+    let account = package.imported(&target, &by_name).await.stdout;
+    let counts: Vec<&String> = account
+        .iter()
+        .filter(|line| line.contains("django:"))
+        .collect();
+    assert_eq!(counts, [""; 0], "{account:?}");
+    target.check().await;
+    let server = target.serve(&[]).await;
+    let ben = Client::over(server.connect()).with("x-user-id", "ben");
+    let told = package.told().await;
+    let own = told
+        .threads
+        .iter()
+        .filter(|thread| thread.views.contains_key("2"));
+    let subjects: Vec<String> = own.map(|thread| thread.subject.clone()).collect();
+    assert_eq!(ben.subjects(Folder::All).await, subjects);
+    // Who is gone has no name left.
+    let ghost = Client::over(server.connect()).with("x-user-id", "django:7");
+    assert_eq!(ghost.subjects(Folder::All).await, ["of a ghost"]);
+    server.stop().await;
+}
