@@ -326,7 +326,6 @@ async fn an_import_that_is_killed_goes_on_and_ends_as_one_that_was_not(
     let server = target.serve(&[]).await;
     told.assert_served(&server).await;
     told.assert_counted_by_the_package(&server).await;
-    // The events are as old as their messages: nobody is told of them as of something new.
     server.stop().await;
     target.check().await;
 }
@@ -338,6 +337,7 @@ async fn an_import_goes_to_a_tenant_of_its_own_unless_told_to_merge() {
     let server = target.serve(&[]).await;
     let ana = Client::over(server.connect()).with("x-user-id", "1");
     ana.start("before", &["2"], "Somebody was here.").await;
+    let token = ana.summary().await.resume_token;
     server.stop().await;
 
     let line = package.import(&target, &[]).refused(1).await;
@@ -361,6 +361,13 @@ async fn an_import_goes_to_a_tenant_of_its_own_unless_told_to_merge() {
         .iter()
         .filter(|thread| thread.views.contains_key("1"));
     assert_eq!(merged.len(), own.count() + 1);
+    // Nobody is told of years-old messages as of something new: whoever watched lists again.
+    let resume = WatchMessagesRequest {
+        resume_token: token,
+        ..Default::default()
+    };
+    let expired = "RESUME_TOKEN_EXPIRED";
+    assert_watch_refused(&ana, resume, Code::OutOfRange, expired).await;
     server.stop().await;
 }
 

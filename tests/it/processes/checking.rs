@@ -211,3 +211,124 @@ async fn another_program_that_reads_the_sqlite_file_for_long_does_not_hold_up_wr
     soon("400 replies of 64 KiB", writing).await;
     backup.close().await.unwrap();
 }
+
+/// What follows from the messages, each with how it is broken.
+const REPAIRABLE: [&str; 7] = [
+    "UPDATE audience SET unread = unread + 1 WHERE unread_messages = 3",
+    "UPDATE participants SET unread_count = 7, last_sent_number = 9 WHERE place = 1",
+    "UPDATE participants SET sent_count = 2, read_number = 44 WHERE place = 0",
+    "UPDATE participants SET position = 1",
+    "UPDATE threads SET message_count = 4",
+    "UPDATE messages SET sender_count = 5 WHERE number = 2",
+    "UPDATE events SET messages = 8 WHERE position = (SELECT max(position) FROM events)",
+];
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_puts_right_what_follows_from_the_messages_and_says_so(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = stopped(database).await;
+    let dump = async || {
+        let server = deployment.serve(&[]).await;
+        let mut ben = server.client("ben");
+        let inbox = ben.list_inbox(ListInboxRequest::default()).await;
+        let threads = inbox.expect("an inbox").into_inner().threads;
+        server.stop().await;
+        threads
+    };
+    let before = dump().await;
+    for tampering in REPAIRABLE {
+        deployment.execute(tampering).await;
+    }
+    let ended = deployment.run(&["check", "--repair"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let (last, repaired) = ended.stdout.split_last().expect("a summary");
+    assert!(last.ends_with(": all agrees"), "{ended:?}");
+    for line in [
+        "a user's counts (inbox, unread, sent, deleted, all, unread messages): ben",
+        "a participant's unread count",
+        "a participant's count of messages sent",
+        "a participant's last message sent",
+        "a participant's read mark, between nothing and the newest message",
+        "the position that orders a participant's folders",
+        "a thread's message count",
+        "how many messages a message's sender had written",
+        "how many threads and messages the tenant holds",
+    ] {
+        let line = format!("repaired: tenant default: {line}");
+        let found = repaired.iter().any(|found| found.starts_with(&line));
+        assert!(found, "{line}: {ended:#?}");
+    }
+    deployment.check().await;
+    assert_eq!(dump().await, before);
+
+    // What nothing tells of stays, and is said.
+    deployment.execute("DELETE FROM revisions").await;
+    let ended = deployment.run(&["check", "--repair"]).await;
+    assert_eq!(ended.code, Some(1), "{ended:?}");
+    assert_eq!(ended.stdout.len(), 2, "{ended:?}");
+    assert!(ended.stdout[0].contains("former contents"), "{ended:?}");
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_also_finds_counts_at_rest(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = stopped(database).await;
+    for tampering in [
+        "DELETE FROM audience",
+        "INSERT INTO mailboxes_at_rest (tenant, user_number, inbox, unread, sent, deleted, total,
+            unread_messages) SELECT tenant, number, 9, 9, 9, 9, 9, 9 FROM users WHERE id = 'ben'",
+    ] {
+        deployment.execute(tampering).await;
+    }
+    let ended = deployment.run(&["check", "--repair"]).await;
+    let of_counts: Vec<&String> = ended
+        .stdout
+        .iter()
+        .filter(|line| line.contains("a user's counts"))
+        .collect();
+    assert_eq!(of_counts.len(), 2, "{ended:#?}");
+    assert!(
+        of_counts.iter().all(|line| line.starts_with("repaired: ")),
+        "{ended:#?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_a_repair_runs_beside_servers_that_write() {
+    let deployment = Deployment::new(Database::Postgres).await;
+    let server = deployment.serve(&[]).await;
+    let mut ana = server.client("ana");
+    let plans = send(ana.clone(), to_send(&["ben"], "plans", "Lunch?")).await;
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let thread = plans.thread_id.clone();
+    let writing = tokio::spawn(async move {
+        while !*stopped.borrow() {
+            let answer = ana.reply_thread(to_reply(&thread, "more")).await;
+            answer.expect("a reply is sent");
+        }
+    });
+    for _ in 0..3 {
+        let broken = "UPDATE participants SET unread_count = unread_count + 5, sent_count = 0";
+        deployment.execute(broken).await;
+        let ended = deployment.run(&["check", "--repair"]).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+    }
+    stop.send_replace(true);
+    soon("the writer's end", writing).await.expect("it goes on");
+    server.stop().await;
+    deployment.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_leaves_a_file_alone_that_a_server_holds() {
+    let deployment = Deployment::new(Database::Sqlite).await;
+    let server = deployment.serve(&[]).await;
+    let repair = super::process::Process::start(deployment.command(&["check", "--repair"]));
+    let line = repair.refused(1).await;
+    assert!(line.contains("another process"), "{line}");
+    server.stop().await;
+}

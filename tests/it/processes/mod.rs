@@ -6,6 +6,7 @@
 mod benching;
 mod caller;
 mod checking;
+mod commands;
 mod counting;
 mod deployment;
 mod distributed;
