@@ -114,7 +114,7 @@ async fn migrate_check_says_whether_the_tables_are_up_to_date_and_changes_nothin
 }
 
 /// Asks a server for its health, as its own container would.
-async fn health(deployment: &Deployment, server: &Server, arguments: &[&str]) -> Process {
+fn health(deployment: &Deployment, server: &Server, arguments: &[&str]) -> Process {
     let mut command = deployment.command(&["health"]);
     command.args(arguments);
     command.env("LETTERBOX_LISTEN", server.address().to_string());
@@ -125,7 +125,7 @@ async fn health(deployment: &Deployment, server: &Server, arguments: &[&str]) ->
 async fn health_is_a_matter_of_an_answer() {
     let deployment = Deployment::new(Database::Sqlite).await;
     let server = deployment.serve(&[]).await;
-    let ended = health(&deployment, &server, &[]).await.ended().await;
+    let ended = health(&deployment, &server, &[]).ended().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, ["serving"]);
     let port = server.address().port();
@@ -167,12 +167,12 @@ async fn health_is_asked_over_tls_where_the_server_speaks_it() {
         option("client-key", "client-one.key"),
     ];
     let own = [&*cert, &*key, &*shown[0], &*shown[1]];
-    let ended = health(&deployment, &server, &own).await.ended().await;
+    let ended = health(&deployment, &server, &own).ended().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
 
     let trusted = option("ca", "ca-one.pem");
     let by_ca = [&own[..], &[&*trusted, "--name=localhost"]].concat();
-    let ended = health(&deployment, &server, &by_ca).await.ended().await;
+    let ended = health(&deployment, &server, &by_ca).ended().await;
     assert_eq!(ended.code, Some(0), "{ended:?}");
 
     let (other_cert, other_key) = (
@@ -180,18 +180,12 @@ async fn health_is_asked_over_tls_where_the_server_speaks_it() {
         option("tls-key", "server-two.key"),
     );
     let other = [&*other_cert, &*other_key, &*shown[0], &*shown[1]];
-    let line = health(&deployment, &server, &other).await.refused(1).await;
+    let line = health(&deployment, &server, &other).refused(1).await;
     assert!(line.contains("another certificate"), "{line}");
     let other_ca = option("ca", "ca-two.pem");
     let by_other = [&own[..], &[&*other_ca, "--name=localhost"]].concat();
-    health(&deployment, &server, &by_other)
-        .await
-        .refused(1)
-        .await;
-    health(&deployment, &server, &own[..2])
-        .await
-        .refused(1)
-        .await;
+    health(&deployment, &server, &by_other).refused(1).await;
+    health(&deployment, &server, &own[..2]).refused(1).await;
     server.stop().await;
 }
 
