@@ -113,8 +113,8 @@ async fn connect(address: SocketAddr, tls: Option<Tls>) -> Result<Channel, Error
     let endpoint = endpoint.map_err(|error| problem(&error))?;
     let channel = match tls {
         None => endpoint.connect_with_connector(once(stream)).await,
-        Some((config, name)) => {
-            let stream = TlsConnector::from(config).connect(name, stream).await;
+        Some((tls, name)) => {
+            let stream = TlsConnector::from(tls).connect(name, stream).await;
             let stream: TlsStream<TcpStream> = stream.map_err(|error| problem(&error))?;
             endpoint.connect_with_connector(once(stream)).await
         }
@@ -159,25 +159,25 @@ fn tls(options: &Options, cert: &Path) -> Result<Tls, Error> {
             provider: Arc::clone(&provider),
         }),
     };
-    let config = ClientConfig::builder_with_provider(provider)
+    let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| unusable(&error))?
         .dangerous()
         .with_custom_certificate_verifier(verifier);
-    let mut config = match (&options.client_cert, &options.client_key) {
+    let mut tls = match (&options.client_cert, &options.client_key) {
         (Some(cert), Some(key)) => {
             let key = PrivateKeyDer::from_pem_file(key)
                 .map_err(|error| Error::File(key.clone(), error.to_string()))?;
-            let config = config.with_client_auth_cert(certificates(cert)?, key);
-            config.map_err(|error| unusable(&error))?
+            let tls = tls.with_client_auth_cert(certificates(cert)?, key);
+            tls.map_err(|error| unusable(&error))?
         }
-        _ => config.with_no_client_auth(),
+        _ => tls.with_no_client_auth(),
     };
-    config.alpn_protocols = vec![b"h2".to_vec()];
+    tls.alpn_protocols = vec![b"h2".to_vec()];
     // Where the certificate is pinned, its name does not matter.
     let name = options.name.clone().unwrap_or("localhost".to_owned());
     let name = ServerName::try_from(name).map_err(|error| unusable(&error))?;
-    Ok((Arc::new(config), name))
+    Ok((Arc::new(tls), name))
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
