@@ -115,9 +115,10 @@ need_python() {
     local node folder=$tools/python requirements=tests/interop/requirements.txt
     is_filled "$folder" "$requirements" && return
     echo "Fetching Python's packages, and node"
+    rm -rf "$folder"
+    hash -r # the python3 that was found may have been the one there
     # Debian's python3 comes without these two.
     python3 -c 'import ensurepip, venv' 2>/dev/null || need_packages python3-venv
-    rm -rf "$folder"
     python3 -m venv "$folder"
     "$folder/bin/pip" install --no-deps --requirement "$requirements" >"$scratch/install.log" 2>&1
     # A wheel holds no links, and without its link npm does not find itself.
