@@ -128,7 +128,7 @@ async fn take_turn<DB: Backend>(
     DB::fetch(&mut transaction, statements.turn(), &name)
         .await
         .map_err(DB::classify)?;
-    let keys: Vec<_> = some.iter().map(|one| (&one.key,)).collect();
+    let keys: Vec<_> = some.iter().map(|one| (row_of(&one.key),)).collect();
     let params = [Param::Text(tenant.as_str()), json_rows(&keys)?];
     for repair in check.repairs {
         let sql = DB::dialect(repair).into();
@@ -137,4 +137,9 @@ async fn take_turn<DB: Backend>(
             .map_err(DB::classify)?;
     }
     transaction.commit().await.map_err(DB::classify)
+}
+
+/// What is put right by a key: of a participant, who is named after the thread, the whole thread.
+fn row_of(key: &str) -> &str {
+    key.split_once(" of ").map_or(key, |(thread, _)| thread)
 }

@@ -9,7 +9,7 @@ pub(crate) struct Check {
     pub(crate) subject: &'static str,
     /// Answers with `[key, stored, counted]` of the first rows that disagree.
     pub(crate) sql: &'static str,
-    /// What puts rows right, by their keys (`$2`); empty: nothing does.
+    /// What puts rows right, by their keys (`$2`), a participant's by the thread; empty: nothing does.
     pub(crate) repairs: &'static [&'static str],
 }
 
@@ -57,8 +57,7 @@ const THREAD: &[&str] = &[
             = (SELECT max(m.number) FROM messages m WHERE m.tenant = $1 AND m.thread = threads.id)",
 ];
 
-/// All that follows from messages, of all participants of a thread. A key is a participant's, and
-/// begins with the thread.
+/// All that follows from messages, of all participants of a thread.
 const PARTICIPANTS: &[&str] = &["UPDATE participants SET
         unread_count = (SELECT count(*) FROM messages m WHERE m.tenant = $1
             AND m.thread = participants.thread AND m.number > participants.read_number
@@ -74,7 +73,7 @@ const PARTICIPANTS: &[&str] = &["UPDATE participants SET
                 AND t.id = participants.thread AND t.message_count < participants.read_number),
                 participants.read_number) END
     WHERE tenant = $1
-        AND thread IN (SELECT unhex(substr(i.value->>0, 1, 32)) FROM rows_of($2) AS i)"];
+        AND thread IN (SELECT unhex(i.value->>0) FROM rows_of($2) AS i)"];
 
 const SENDER_COUNTS: &[&str] = &["UPDATE messages SET sender_count = (SELECT count(*)
         FROM messages m WHERE m.tenant = $1 AND m.thread = messages.thread

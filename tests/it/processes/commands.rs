@@ -260,7 +260,7 @@ async fn the_version_names_the_commit() {
 #[rstest]
 #[case::no_file("nothing.sqlite3", "cannot open")]
 #[case::no_tables("empty.sqlite3", "has no table django_messages_drf_thread")]
-#[case::no_url("postgres:nowhere:secret", "not a URL such as")]
+#[case::no_url("postgres://ana:secret@host:port/name", "not a URL such as")]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_says_in_one_line_why_there_is_nothing_to_import(
     #[case] from: &str,
