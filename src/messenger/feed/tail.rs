@@ -221,6 +221,11 @@ impl Membership {
         &self.place
     }
 
+    /// Has the tail look whether its history is still the log's.
+    pub(super) fn doubt(&self) {
+        self.tail.wake();
+    }
+
     /// How far the tail has come, provided that nothing of it waits in the watcher's place.
     pub(super) fn quiet(&self) -> Option<Quiet> {
         // Under this lock nothing is handed out: the place is empty up to the position.

@@ -95,12 +95,19 @@ impl Watcher {
         let metrics = &shared.metrics.feed;
         let mut catching_up = Held::one_more(&metrics.catching_up);
         self.send(Delivery::Ready(self.position)).await?;
+        // Whether the watcher's history is to be looked at, though it may have nothing to read.
+        let mut doubtful = false;
         loop {
             let membership = self.join().await?;
-            self.catch_up(membership.joined_at).await?;
+            if !self.catch_up(membership.joined_at, doubtful).await? {
+                // It is the tail whose history is gone, and this has it find out.
+                membership.doubt();
+                self.pause().await?;
+                continue;
+            }
             drop(catching_up);
             let live = Held::one_more(&metrics.live);
-            self.follow(&membership).await?;
+            doubtful = self.follow(&membership).await?;
             drop(live);
             catching_up = Held::one_more(&metrics.catching_up);
         }
@@ -115,9 +122,10 @@ impl Watcher {
         }
     }
 
-    /// Reads the log up to where the tail was when the watcher joined it.
-    async fn catch_up(&mut self, joined_at: LogPosition) -> Result<(), End> {
-        while self.position.number < joined_at.number {
+    /// Reads the log up to where the tail was when the watcher joined it, and at least once where
+    /// that is asked for; says whether the log goes as far.
+    async fn catch_up(&mut self, joined_at: LogPosition, mut read: bool) -> Result<bool, End> {
+        while read || self.position.number < joined_at.number {
             if self.shared.closing.is_cancelled() {
                 return Err(Error::ShuttingDown.into());
             }
@@ -133,17 +141,21 @@ impl Watcher {
                 }
             };
             self.failing_since = None;
-            let delivered = match page.get().map(|page| &page.log) {
-                Some(LogPage::Read(rows)) => self.deliver_page(rows).await?,
+            let (delivered, head) = match page.get().map(|page| &page.log) {
+                Some(LogPage::Read(rows)) => (self.deliver_page(rows).await?, rows.head),
                 Some(LogPage::Expired) => return Err(Error::ResumeTokenExpired.into()),
-                None => true,
+                None => (true, joined_at),
             };
             drop(page);
             if !delivered {
                 self.wait_for_room().await?;
+            } else if head.number < joined_at.number {
+                return Ok(false);
+            } else {
+                read = false;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Delivers a page, and says whether that is done: a watcher who takes it too slowly is
@@ -185,8 +197,9 @@ impl Watcher {
         }
     }
 
-    /// Delivers what the tail hands out; returns when the place has overflowed.
-    async fn follow(&mut self, membership: &Membership) -> Result<(), End> {
+    /// Delivers what the tail hands out; returns when the place has overflowed, or when the tail's
+    /// history is gone, which the watcher's may not be: whether that is so.
+    async fn follow(&mut self, membership: &Membership) -> Result<bool, End> {
         loop {
             match membership.place().next() {
                 Next::Event(event) => {
@@ -202,7 +215,8 @@ impl Watcher {
                         self.send(Delivery::Event(event)).await?;
                     }
                 }
-                Next::Overflowed => return Ok(()),
+                Next::Overflowed => return Ok(false),
+                Next::Ended(Error::ResumeTokenExpired) => return Ok(true),
                 Next::Ended(error) => return Err(error.into()),
                 Next::Nothing => {
                     tokio::select! {
@@ -243,6 +257,11 @@ impl Watcher {
         if since.elapsed() >= self.shared.settings.heartbeat_interval {
             return Err(error.into());
         }
+        self.pause().await
+    }
+
+    /// Waits a little before the log is read again.
+    async fn pause(&self) -> Result<(), End> {
         tokio::select! {
             () = tokio::time::sleep(READ_AGAIN) => Ok(()),
             () = self.shared.closing.cancelled() => Err(Error::ShuttingDown.into()),

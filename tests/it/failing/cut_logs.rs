@@ -3,10 +3,13 @@
 use letterbox::{messenger::Error, model::LogPosition};
 
 use super::{
-    faults::Point,
+    faults::{Cause, Fault, Point},
     service::{Service, User, Watcher},
 };
 use crate::support::prelude::*;
+
+/// More than waits for a watcher's connection.
+const MORE_THAN_WAIT: usize = 10;
 
 /// Takes the newest events away.
 async fn cut_after(service: &Service, position: i64) {
@@ -153,7 +156,6 @@ async fn a_watch_that_begins_ahead_of_its_tail_is_not_led_into_another_history(
 async fn a_watcher_of_a_history_that_is_gone_keeps_nobody_else_in_it(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    const MORE_THAN_WAIT: usize = 10;
     let service = Service::start(database).await;
     let (ana, ben) = (service.user("ana"), service.user("ben"));
     let _takes_nothing = ben.watch(None).await;
@@ -167,6 +169,79 @@ async fn a_watcher_of_a_history_that_is_gone_keeps_nobody_else_in_it(
     assert_expired(&ben, reads).await;
 
     let mut anew = ben.watch(None).await;
+    let pages = service.faults.count(Point::LogPage);
+    for _ in 0..MORE_THAN_WAIT {
+        ana.start("plans", &["ben"], "newer").await.unwrap();
+    }
+    anew.lines(MORE_THAN_WAIT).await;
+    // Long enough for somebody who reads on and on.
+    tokio::time::sleep(QUICK).await;
+    let pages = service.faults.count(Point::LogPage) - pages;
+    assert!(pages <= 4 * MORE_THAN_WAIT, "{pages} reads of the log");
+    anew.assert_quiet();
+}
+
+/// A log of as many events as these, whose tail does not know that it has lost all but the first;
+/// who watches it, and where the first one is.
+async fn unaware_tail(service: &Service) -> (Watcher, LogPosition) {
+    service.announce_nothing();
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let mut watch = ben.watch(None).await;
+    ana.start("plans", &["ben"], "first").await.unwrap();
+    watch.lines(1).await;
+    let first = watch.position;
+    for _ in 0..MORE_THAN_WAIT {
+        ana.start("plans", &["ben"], "old").await.unwrap();
+    }
+    watch.lines(MORE_THAN_WAIT).await;
+    let outage = Fault::Fails(Cause::Outage);
+    service.faults.always(Point::LogHeads, outage);
+    cut_after(service, first.number).await;
+    (watch, first)
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_that_resumes_before_its_tail_knows_of_the_loss_has_it_look(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    let (watch, first) = unaware_tail(&service).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let pages = service.faults.count(Point::LogPage);
+    let mut resumed = ben.watch(Some(first)).await;
+    // Its own read, and its tail's.
+    service.faults.reached(Point::LogPage, pages + 2).await;
+    // Long enough for somebody who reads on and on.
+    tokio::time::sleep(QUICK).await;
+    let pages = service.faults.count(Point::LogPage) - pages;
+    assert!(pages <= MORE_THAN_WAIT, "{pages} reads of the log");
+    service.faults.heal();
+    assert_expired(&ben, watch).await;
+    ana.start("plans", &["ben"], "new").await.unwrap();
+    assert_eq!(resumed.lines(1).await, ["1 ana: new"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watch_whose_own_history_is_there_goes_on_when_its_tails_is_gone(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    let (watch, first) = unaware_tail(&service).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let gate = service.faults.hold(Point::LogPage);
+    let pages = service.faults.count(Point::LogPage);
+    for _ in 0..=MORE_THAN_WAIT {
+        ana.start("plans", &["ben"], "new").await.unwrap();
+    }
+    service.faults.reached(Point::LogPage, pages + 1).await;
+    // The log goes as far as the tail has come, and has other events there.
+    let mut resumed = ben.watch(Some(first)).await;
+    resumed.lines(MORE_THAN_WAIT + 1).await;
+    service.faults.heal();
+    gate.open();
+    assert_expired(&ben, watch).await;
     ana.start("plans", &["ben"], "newer").await.unwrap();
-    assert_eq!(anew.lines(1).await, ["1 ana: newer"]);
+    assert_eq!(resumed.lines(1).await, ["1 ana: newer"]);
 }

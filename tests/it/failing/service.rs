@@ -306,13 +306,17 @@ impl Watcher {
     /// Reads to the end: the messages before it, and why the watch ended.
     pub(crate) async fn end(&mut self) -> (Vec<String>, Error) {
         let mut lines = Vec::new();
-        loop {
-            match self.next().await {
-                Ok(Delivery::Event(event)) => lines.push(line_of_event(&event)),
-                Ok(_) => {}
-                Err(error) => return (lines, error),
+        let ending = async {
+            loop {
+                match self.next().await {
+                    Ok(Delivery::Event(event)) => lines.push(line_of_event(&event)),
+                    Ok(_) => {}
+                    Err(error) => return error,
+                }
             }
-        }
+        };
+        let error = soon("the watch's end", ending).await;
+        (lines, error)
     }
 
     /// Checks that nothing but heartbeats waits to be read.

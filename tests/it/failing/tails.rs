@@ -112,6 +112,8 @@ async fn what_is_written_while_a_tail_reads_is_read_next(
     service.announce_nothing();
     let ana = service.user("ana");
     let mut watch = service.user("ben").watch(None).await;
+    ana.start("plans", &["ben"], "first").await.unwrap();
+    assert_eq!(watch.lines(1).await, ["1 ana: first"]);
     service
         .faults
         .always(Point::LogHeads, Fault::Fails(Cause::Outage));
