@@ -313,11 +313,16 @@ async fn a_drain_can_be_watched_and_scrapes_do_not_hold_up_the_end() {
     let open = TcpStream::connect(server.authority())
         .await
         .expect("it listens");
+    let is_open = async || {
+        Scrape::of(metrics)
+            .await
+            .count("letterbox_connections_open")
+            == 1
+    };
+    eventually("the connection", async || is_open().await.then_some(())).await;
     let ending = server.begin_to_stop();
     eventually("a scrape amid the drain", async || {
-        let watches = "letterbox_connections_open";
-        let scrape = Scrape::of(metrics).await;
-        (scrape.count(watches) == 1 && !ending.is_finished()).then_some(())
+        (is_open().await && !ending.is_finished()).then_some(())
     })
     .await;
     drop(open);
