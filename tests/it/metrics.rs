@@ -309,17 +309,18 @@ async fn a_drain_can_be_watched_and_scrapes_do_not_hold_up_the_end() {
     kept.write_all(request).await.expect("it reads");
     kept.read_u8().await.expect("it answers");
 
-    // A client that does not hang up holds up the drain, which lasts for as long as is left.
-    let open = TcpStream::connect(server.authority())
-        .await
-        .expect("it listens");
+    // A client that answers nothing holds up the drain, which lasts for as long as is left.
+    let open = TcpStream::connect(server.authority()).await;
+    let mut open = open.expect("it listens");
+    let begun = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    open.write_all(begun).await.expect("it reads");
+    open.read_u8().await.expect("it speaks HTTP/2");
     let is_open = async || {
         Scrape::of(metrics)
             .await
             .count("letterbox_connections_open")
             == 1
     };
-    eventually("the connection", async || is_open().await.then_some(())).await;
     let ending = server.begin_to_stop();
     eventually("a scrape amid the drain", async || {
         (is_open().await && !ending.is_finished()).then_some(())

@@ -73,6 +73,7 @@ async fn a_watcher_who_fell_behind_misses_and_repeats_nothing_when_reads_fail(
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_while_a_watcher_catches_up_comes_after_that_and_once(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(true, false)] it_has_read: bool,
 ) {
     let service = Service::start(database).await;
     service.announce_nothing();
@@ -81,7 +82,12 @@ async fn what_happens_while_a_watcher_catches_up_comes_after_that_and_once(
         ana.start("plans", &["ben"], content).await.unwrap();
     }
     let faults = &service.faults;
-    let gate = faults.hold_answer(Point::LogPage);
+    let gate = if it_has_read {
+        faults.hold_answer(Point::LogPage)
+    } else {
+        // What it then reads is handed to it as well.
+        faults.hold(Point::LogPage)
+    };
     let reads = faults.count(Point::LogPage);
     let mut watch = ben.watch(Some(LogPosition::START)).await;
     faults.reached(Point::LogPage, reads + 1).await;
