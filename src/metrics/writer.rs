@@ -27,7 +27,7 @@ label! {
         Expire = "expire",
         /// Saving what has changed.
         Save = "save",
-        /// Making it durable.
+        /// Making it durable; with the saving, where that takes no turn.
         Commit = "commit",
     }
 }
@@ -37,6 +37,8 @@ label! {
     Repeat in "reason" {
         /// Its turn did not come in time.
         Turn = "turn_timed_out",
+        /// Somebody else has written since it was loaded, or has the turn, so it takes the turn.
+        Outdated = "outdated",
         /// Its data made it fail, and its commands are carried out one by one.
         Data = "data_refused",
         /// Whether its commit has taken effect is not known.

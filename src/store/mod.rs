@@ -38,6 +38,9 @@ pub trait Store: Send + Sync + 'static {
     /// Begins a transaction that is going to write.
     async fn begin(&self) -> Result<Box<dyn Transaction>>;
 
+    /// Begins a write that takes no turn; none where the database cannot save in one statement.
+    async fn optimistic(&self) -> Result<Option<Box<dyn Optimistic>>>;
+
     /// A page of one user's threads, with the user's counts.
     async fn inbox_page(
         &self,
@@ -141,6 +144,29 @@ pub trait Transaction: Send {
 
     /// Gives it up, and the turns with it.
     async fn roll_back(self: Box<Self>);
+}
+
+/// A write that takes no turn (optimistic concurrency control): what it has loaded may be outdated by
+/// the time that it saves, which it finds out. It takes two round trips, where a [`Transaction`]
+/// takes five.
+///
+/// What tells is the tenant's newest event. So it is for changes that an event tells of, as all do
+/// but those of users; whoever changes something else takes the turn.
+#[async_trait]
+pub trait Optimistic: Send {
+    /// Loads what a batch touches, in a fixed number of statements.
+    async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded>;
+
+    /// Saves what a batch changed, and makes it durable, if this still is where the log ends and
+    /// nobody has the tenant's turn; says whether it was so. [`Error::Unavailable`] leaves the outcome
+    /// unknown, also for later: a statement that was lost on its way can still arrive, and is carried
+    /// out if the log has not gone on. After any other error nothing has happened.
+    async fn save(
+        self: Box<Self>,
+        tenant: &TenantId,
+        newest: LogPosition,
+        changes: &Changes<'_>,
+    ) -> Result<bool>;
 }
 
 /// What is no longer kept.

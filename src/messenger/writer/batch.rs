@@ -10,20 +10,18 @@ use futures_util::FutureExt;
 
 use super::{
     Error, Moved, Shared, Written,
+    deciding::needs,
     queue::{Answer, Batch, Job, Work},
 };
 use crate::{
     messenger::error::Panicked,
     metrics::{Repeat, Step},
-    model::{Context, Needs, Outcome, Refusal, State, TenantId},
+    model::{Refusal, TenantId},
     store::{self, Transaction},
 };
 
 /// How many commands of several tenants one transaction carries, before its last batch.
 const ROUND_COMMANDS: usize = 256;
-
-/// How many participants' rows a batch writes at most, before its last command.
-const BATCH_PARTICIPANTS: usize = 4_096;
 
 /// How long the outcome of a commit may stay unknown before the callers are told so.
 const DOUBT_MAX: Duration = Duration::from_secs(10);
@@ -36,15 +34,15 @@ const ASK_AGAIN: Duration = Duration::from_millis(100);
 
 /// What became of one tenant's batch.
 #[derive(Default)]
-struct Decided {
+pub(super) struct Decided {
     /// The answers of the commands that were carried out, in order; the rest is left over.
-    answers: Vec<Result<Answer, Refusal>>,
+    pub(super) answers: Vec<Result<Answer, Refusal>>,
     /// What it wrote to the log.
-    written: Option<Written>,
+    pub(super) written: Option<Written>,
 }
 
 /// Why a round was not carried out.
-enum Failure {
+pub(super) enum Failure {
     /// The turn did not come: wait anew.
     TurnTimedOut,
     /// The data itself made it fail, before the commit: alone each command may succeed.
@@ -54,11 +52,13 @@ enum Failure {
 }
 
 /// What came of one attempt.
-enum Attempt {
+pub(super) enum Attempt {
     /// Committed, or there was nothing to commit.
     Done(Vec<Decided>),
     /// The transaction whose outcome was unknown had been committed.
     WasDone,
+    /// The transaction whose outcome was unknown had not been committed, and to do it again failed.
+    NotDone(Error),
     /// A commit was sent, and its outcome is unknown.
     Unknown(Vec<Decided>, Error),
     /// It failed before any commit was sent.
@@ -179,6 +179,7 @@ impl Shared {
             let error = match self.attempt(round, unknown.as_deref()).await {
                 Attempt::Done(decided) => return Ok(decided),
                 Attempt::WasDone => return Ok(unknown.unwrap_or_default()),
+                Attempt::NotDone(error) => return Err(Failure::Failed(unavailable(error))),
                 Attempt::Failed(failure) if unknown.is_none() => return Err(failure),
                 Attempt::Failed(Failure::TurnTimedOut) => store::Error::TurnTimedOut.into(),
                 Attempt::Failed(Failure::Poisoned(error) | Failure::Failed(error)) => error,
@@ -191,11 +192,7 @@ impl Shared {
             };
             let give_up = *give_up.get_or_insert_with(|| Instant::now() + DOUBT_MAX);
             if Instant::now() >= give_up {
-                return Err(Failure::Failed(match error {
-                    Error::DatabaseUnavailable(_) => error,
-                    // It may have been committed: that is not for `INTERNAL` to say.
-                    other => Error::DatabaseUnavailable(Arc::new(other)),
-                }));
+                return Err(Failure::Failed(unavailable(error)));
             }
             tokio::time::sleep(ASK_AGAIN).await;
         }
@@ -204,17 +201,38 @@ impl Shared {
     /// Tries a round once. Where an earlier try's outcome is unknown, its turn is awaited first
     /// (the lost transaction holds it until it has ended), and its events are looked for.
     async fn attempt(&self, round: &mut [Batch], unknown: Option<&[Decided]>) -> Attempt {
+        // Where nothing is in doubt, first without the turn.
+        if let ([batch], None) = (&mut *round, unknown)
+            && let Some(attempt) = self.attempt_without_turn(batch).await
+        {
+            return attempt;
+        }
         let mut transaction = match self.step(Step::Begin, self.store.begin()).await {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed(Failure::of(error)),
         };
-        let result = self.write_guarded(&mut *transaction, round, unknown).await;
-        match result {
-            Ok(Some((decided, false))) => {
+        match self.was_done(&mut *transaction, round, unknown).await {
+            Ok(false) => {}
+            // What it was found in is committed, though nothing was written: a primary that has
+            // restarted shows what its synchronous standby may not have, and a commit waits for
+            // that.
+            Ok(true) => {
+                return match self.step(Step::Commit, transaction.commit()).await {
+                    Ok(()) => Attempt::WasDone,
+                    Err(error) => Attempt::Failed(Failure::of(error)),
+                };
+            }
+            Err(failure) => {
+                transaction.roll_back().await;
+                return Attempt::Failed(failure);
+            }
+        }
+        match self.write_guarded(&mut *transaction, round).await {
+            Ok((decided, false)) => {
                 transaction.roll_back().await;
                 Attempt::Done(decided)
             }
-            Ok(Some((decided, true))) => {
+            Ok((decided, true)) => {
                 let batches = round.iter().filter_map(|batch| batch.jobs.as_deref());
                 let commit = self.step_of(batches, Step::Commit, transaction.commit());
                 match commit.await {
@@ -222,18 +240,33 @@ impl Shared {
                     Err(error) => Attempt::Unknown(decided, error.into()),
                 }
             }
-            // What it was found in is committed, though nothing was written: a primary that has
-            // restarted shows what its synchronous standby may not have, and a commit waits for
-            // that.
-            Ok(None) => match self.step(Step::Commit, transaction.commit()).await {
-                Ok(()) => Attempt::WasDone,
-                Err(error) => Attempt::Failed(Failure::of(error)),
-            },
             Err(failure) => {
                 transaction.roll_back().await;
-                Attempt::Failed(failure)
+                match failure {
+                    Failure::Failed(error) if unknown.is_some() => Attempt::NotDone(error),
+                    failure => Attempt::Failed(failure),
+                }
             }
         }
+    }
+
+    /// Whether an earlier try was committed after all. A transaction is committed whole: one of its
+    /// events is proof enough.
+    async fn was_done(
+        &self,
+        transaction: &mut dyn Transaction,
+        round: &[Batch],
+        unknown: Option<&[Decided]>,
+    ) -> Result<bool, Failure> {
+        let mut proofs = round.iter().zip(unknown.into_iter().flatten());
+        let proof = proofs
+            .find_map(|(batch, decided)| Some((&batch.tenant, decided.written.as_ref()?.through)));
+        let Some((tenant, event)) = proof else {
+            return Ok(false);
+        };
+        self.take_turn(transaction, tenant).await?;
+        let looking = transaction.holds_event(tenant, event);
+        Ok(self.step(Step::Load, looking).await?)
     }
 
     /// Writes a round, short of the commit. A panic is that of one command, not the batch's: it
@@ -242,32 +275,18 @@ impl Shared {
         &self,
         transaction: &mut dyn Transaction,
         round: &mut [Batch],
-        unknown: Option<&[Decided]>,
-    ) -> Result<Option<(Vec<Decided>, bool)>, Failure> {
-        let writing = AssertUnwindSafe(self.write(transaction, round, unknown));
+    ) -> Result<(Vec<Decided>, bool), Failure> {
+        let writing = AssertUnwindSafe(self.write(transaction, round));
         let written = writing.catch_unwind().await;
         written.unwrap_or_else(|_| Err(Failure::Poisoned(Error::internal(Panicked))))
     }
 
-    /// Writes a round, short of the commit; says whether there is anything to commit. None: the
-    /// earlier try was committed after all.
+    /// Writes a round, short of the commit; says whether there is anything to commit.
     async fn write(
         &self,
         transaction: &mut dyn Transaction,
         round: &mut [Batch],
-        unknown: Option<&[Decided]>,
-    ) -> Result<Option<(Vec<Decided>, bool)>, Failure> {
-        // A transaction is committed whole: one of its events is proof enough.
-        let mut proofs = round.iter().zip(unknown.into_iter().flatten());
-        let proof = proofs
-            .find_map(|(batch, decided)| Some((&batch.tenant, decided.written.as_ref()?.through)));
-        if let Some((tenant, event)) = proof {
-            self.take_turn(transaction, tenant).await?;
-            let found = self.step(Step::Load, transaction.holds_event(tenant, event));
-            if found.await? {
-                return Ok(None);
-            }
-        }
+    ) -> Result<(Vec<Decided>, bool), Failure> {
         let mut decided = Vec::with_capacity(round.len());
         let mut commits = false;
         let mut commands = 0;
@@ -285,7 +304,7 @@ impl Shared {
             decided.push(answers);
             commits |= commits_too;
         }
-        Ok(Some((decided, commits)))
+        Ok((decided, commits))
     }
 
     /// Writes one tenant's batch; says whether there is anything to commit.
@@ -294,71 +313,41 @@ impl Shared {
         transaction: &mut dyn Transaction,
         batch: &Batch,
     ) -> Result<(Decided, bool), Failure> {
-        let mut needs = Needs::default();
         let jobs = batch.jobs.as_deref().unwrap_or_default();
         if jobs.is_empty() {
             // Nobody waits for any of them any more.
             return Ok((Decided::default(), false));
         }
-        for job in jobs {
-            match &job.work {
-                Work::Command(command) => needs.add(command),
-                Work::Import(import) => needs.add_import(import),
-                Work::Expire(_) => {}
-            }
-        }
         self.metrics.writer.batch(jobs.len());
+        let needs = needs(jobs);
         let load = transaction.load(&batch.tenant, &needs);
         let loaded = self.step_of([jobs], Step::Load, load);
-        let mut state = State::new(loaded.await?);
-        let deciding = Instant::now();
-        let context = Context {
-            now: self.clock.now(),
-            ids: &*self.ids,
-            policy: self.policy,
-        };
-        let mut answers = Vec::with_capacity(jobs.len());
+        let mut deciding = self.decide(loaded.await?);
         let mut expired = false;
         for job in jobs {
-            if state.participants_changed() >= BATCH_PARTICIPANTS {
+            if deciding.is_full() {
                 break;
             }
-            answers.push(match &job.work {
-                Work::Command(command) => state.decide(command, &context).map(Answer::Outcome),
-                Work::Import(import) => Ok(Answer::Imported(state.import(import, &context))),
+            match &job.work {
+                Work::Command(command) => deciding.command(command),
+                Work::Import(import) => deciding.import(import),
                 Work::Expire(expiry) => {
                     let removing = transaction.expire(&batch.tenant, *expiry);
                     let more = self.step(Step::Expire, removing).await?;
                     expired = true;
-                    Ok(Answer::Expired { more })
+                    deciding.answers.push(Ok(Answer::Expired { more }));
                 }
-            });
+            }
         }
-        let changes = state.changes();
-        let decided = deciding.elapsed();
-        self.metrics.writer.step(Step::Decide, decided);
+        let changes = deciding.changes(&self.metrics.writer);
         if !changes.is_empty() {
             let save = transaction.save(&batch.tenant, &changes);
             self.step_of([jobs], Step::Save, save).await?;
         }
-        let written = changes.events.last().map(|last| Written {
-            after: state.head(),
-            through: last.log_position(),
-            told: changes
-                .events
-                .iter()
-                .flat_map(|event| event.audience.iter().cloned())
-                .collect(),
-        });
-        // Whoever is told that all is as they want it relies on what others have written, and so on
-        // its being durable.
-        let acknowledged = |answer: &Result<Answer, Refusal>| match answer {
-            Ok(Answer::Outcome(outcome)) => !matches!(outcome, Outcome::Met),
-            Ok(Answer::Imported(_)) => true,
-            _ => false,
-        };
-        let commits = expired || !changes.is_empty() || answers.iter().any(acknowledged);
-        Ok((Decided { answers, written }, commits))
+        let commits = expired || !changes.is_empty() || deciding.is_acknowledged();
+        let written = deciding.written(&changes);
+        drop(changes);
+        Ok((deciding.done(written), commits))
     }
 
     async fn take_turn(
@@ -370,6 +359,14 @@ impl Shared {
             Err(store::Error::TurnTimedOut) => Err(Failure::TurnTimedOut),
             other => other.map_err(Failure::of),
         }
+    }
+}
+
+/// What callers are told of something that may have been committed: that is not for `INTERNAL` to say.
+fn unavailable(error: Error) -> Error {
+    match error {
+        Error::DatabaseUnavailable(_) => error,
+        other => Error::DatabaseUnavailable(Arc::new(other)),
     }
 }
 

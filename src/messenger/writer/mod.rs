@@ -10,6 +10,8 @@
 //! five round trips was seen to wait for most of a millisecond.
 
 mod batch;
+mod deciding;
+mod optimistic;
 mod queue;
 mod steps;
 

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 use tracing::Span;
 
-use super::Error;
+use super::{Error, optimistic::Others};
 use crate::{
     metrics::{Limit, Metrics},
     model::{Command, Import, Imported, Outcome, TenantId, UserId},
@@ -126,6 +126,8 @@ struct Waiting {
     ready: VecDeque<TenantId>,
     jobs: usize,
     closed: bool,
+    /// The tenants that other processes write to, too.
+    shared: HashMap<TenantId, Others>,
 }
 
 #[derive(Default)]
@@ -259,6 +261,20 @@ impl Queues {
         self.changed.notify_one();
     }
 
+    /// Whether others write to a tenant, so that its batches had better take turns.
+    pub(super) fn others_write(&self, tenant: &TenantId) -> bool {
+        self.lock().others_write(tenant)
+    }
+
+    /// Notes that others write to a tenant.
+    pub(super) fn met_others(&self, tenant: &TenantId) {
+        let mut waiting = self.lock();
+        let now = Instant::now();
+        waiting.shared.retain(|_, others| !others.are_gone(now));
+        let met = Others::met(waiting.shared.get(tenant), now);
+        waiting.shared.insert(tenant.clone(), met);
+    }
+
     /// Takes nothing more.
     pub(super) fn close(&self) {
         self.lock().closed = true;
@@ -293,13 +309,20 @@ impl Waiting {
         round
     }
 
+    fn others_write(&self, tenant: &TenantId) -> bool {
+        let others = self.shared.get(tenant);
+        others.is_some_and(|others| others.write(Instant::now()))
+    }
+
     /// A tenant whose batch is under way while the next one queues: where nobody else waits, a
     /// worker can stand in line for that one's turn, and has it when the database gives it.
     fn next_in_turn(&self) -> Option<TenantId> {
         // Where nothing is ready, there are hardly more tenants here than workers.
         let mut tenants = self.tenants.iter();
-        let (tenant, _) = tenants
-            .find(|(_, queue)| queue.claims == 1 && queue.taken == 1 && !queue.jobs.is_empty())?;
+        let (tenant, _) = tenants.find(|(tenant, queue)| {
+            let under_way = queue.claims == 1 && queue.taken == 1 && !queue.jobs.is_empty();
+            under_way && self.others_write(tenant)
+        })?;
         Some(tenant.clone())
     }
 

@@ -7,9 +7,9 @@ use serde_json::value::RawValue;
 use sqlx::Database;
 use uuid::Uuid;
 
-use super::insert::{Insert, Rows};
+use super::insert::{Commit, Insert, Rows};
 use crate::{
-    model::TenantId,
+    model::{EventId, TenantId},
     store::{Error, Result, Writing},
 };
 
@@ -27,8 +27,9 @@ pub(crate) trait Backend: Database + Sized {
     /// Translates a statement from SQLite's dialect.
     fn dialect(sql: &str) -> String;
 
-    /// The text of INSERTs that are run together; `$1` is the tenant, then come the rows.
-    fn inserts(inserts: &[&Insert]) -> String;
+    /// The text of INSERTs that are run together; `$1` is the tenant, then come the rows, and then,
+    /// where they are committed at once, what [`insert_and_commit`](Self::insert_and_commit) adds.
+    fn inserts(inserts: &[&Insert], commit: Commit) -> String;
 
     /// Whether several may be run together.
     fn inserts_together(extras: &Self::Extras) -> bool;
@@ -62,6 +63,17 @@ pub(crate) trait Backend: Database + Sized {
         sql: &Arc<str>,
         tenant: &TenantId,
         rows: &[&Rows<'_>],
+    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+
+    /// Runs such a text that commits at once: where the tenant's log still ends with this event, and
+    /// nobody has the tenant's turn. Says how many rows it wrote, which is all or none; after an
+    /// error the connection is not to be used again.
+    fn insert_and_commit(
+        connection: &mut Self::Connection,
+        sql: &Arc<str>,
+        tenant: &TenantId,
+        rows: &[&Rows<'_>],
+        newest: EventId,
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
     /// Runs before each read, and holds off what must not run beside it.

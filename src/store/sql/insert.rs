@@ -9,6 +9,15 @@ use crate::model::Time;
 /// How many INSERTs there are that a batch saves by; some tables have two.
 pub(super) const TABLES: usize = 11;
 
+/// When rows are committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Commit {
+    /// With the transaction that is under way, which has the tenant's turn.
+    Later,
+    /// With their own statement, where nobody else has written meanwhile.
+    AtOnce,
+}
+
 /// An INSERT of the rows that a batch has for one table.
 pub(crate) struct Insert {
     /// What it is called in tests.
@@ -28,14 +37,15 @@ pub(crate) enum Kind {
 }
 
 impl Insert {
-    /// The text, given how a row's columns are named and where the rows come from.
-    pub(super) fn text(&self, values: &[String], rows: &str) -> String {
+    /// The text, given where the tenant's head row comes from, how a row's columns are named, and
+    /// where the rows come from.
+    pub(super) fn text(&self, heads: &str, values: &[String], rows: &str) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         let (table, names, values) = (self.table, names.join(", "), values.join(", "));
         let on_conflict = self.on_conflict;
         format!(
             "INSERT INTO {table} (tenant, {names}) SELECT h.tenant, {values}
-            FROM log_heads h CROSS JOIN {rows} WHERE h.tenant = $1 {on_conflict}"
+            FROM {heads} h CROSS JOIN {rows} WHERE h.tenant = $1 {on_conflict}"
         )
     }
 }

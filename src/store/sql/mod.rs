@@ -14,6 +14,7 @@ mod insert;
 mod kept;
 mod load;
 mod numbers;
+mod optimistic;
 mod pages;
 #[cfg(test)]
 mod plans;
@@ -23,6 +24,7 @@ mod rows;
 #[cfg(test)]
 mod rules;
 mod save;
+mod session;
 mod shared;
 pub(super) mod sqlite;
 mod statements;

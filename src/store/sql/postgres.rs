@@ -13,13 +13,13 @@ use tokio::{sync::Mutex, time::timeout};
 use super::{
     Backend, Param,
     backend::{ReadPermit, calls, each},
-    insert::{Insert, Kind, Rows, Value},
+    insert::{Commit, Insert, Kind, Rows, Value},
     kept::{Kept, answer},
     shared::Pools,
 };
 use crate::{
     metrics::{self, Metrics},
-    model::TenantId,
+    model::{EventId, TenantId},
     store::{Error, Result, Writing, connect::connect as connect_once},
 };
 
@@ -65,6 +65,15 @@ pub(super) const SESSION: &str = "
         WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
     SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
+
+/// A tenant's head row, locked until the commit, if the log still ends with an event and nobody else
+/// has the turn.
+///
+/// Whoever has it is not waited for: the statement sees what was committed when it began. One that
+/// has committed since then has written to the position that this one is going to.
+const NOBODY_ELSES_HEAD: &str = "head AS (SELECT tenant FROM log_heads WHERE tenant = $1 AND
+    (SELECT id FROM events WHERE tenant = $1 ORDER BY position DESC LIMIT 1) = $newest
+    FOR UPDATE SKIP LOCKED)";
 
 /// What a Postgres store needs besides its connections.
 pub(crate) struct Extras {
@@ -149,8 +158,12 @@ impl Backend for Postgres {
     /// One statement, in one round trip. The INSERTs see the tables as they were before it, and
     /// none of them needs another. The rows are an array a column: as JSON, taking them apart was a
     /// quarter of what a batch cost.
-    fn inserts(inserts: &[&Insert]) -> String {
+    fn inserts(inserts: &[&Insert], commit: Commit) -> String {
         let mut parameters = 2..;
+        let heads = match commit {
+            Commit::Later => "log_heads",
+            Commit::AtOnce => "head",
+        };
         let mut texts = inserts.iter().map(|insert| {
             let columns = insert.columns.iter().zip(&mut parameters);
             let (names, arrays): (Vec<String>, Vec<String>) = columns
@@ -163,12 +176,13 @@ impl Backend for Postgres {
                 .unzip();
             let names_of_rows = names.join(", ").replace("r.", "");
             let rows = format!("unnest({}) AS r ({names_of_rows})", arrays.join(", "));
-            insert.text(&names, &rows)
+            insert.text(heads, &names, &rows)
         });
-        if let [_] = inserts {
+        if let ([_], Commit::Later) = (inserts, commit) {
             return texts.next().unwrap_or_default();
         }
-        let (parts, counts): (Vec<_>, Vec<_>) = texts
+        let (mut parts, counts): (Vec<_>, Vec<_>) = texts
+            .by_ref()
             .enumerate()
             .map(|(index, insert)| {
                 (
@@ -177,6 +191,13 @@ impl Backend for Postgres {
                 )
             })
             .unzip();
+        drop(texts);
+        if let (Commit::AtOnce, Some(newest)) = (commit, parameters.next()) {
+            parts.insert(
+                0,
+                NOBODY_ELSES_HEAD.replace("$newest", &format!("${newest}")),
+            );
+        }
         format!("WITH {}\nSELECT {}", parts.join(",\n"), counts.join(" + "))
     }
 
@@ -190,20 +211,27 @@ impl Backend for Postgres {
         tenant: &TenantId,
         rows: &[&Rows<'_>],
     ) -> sqlx::Result<u64> {
-        let mut arguments = PgArguments::default();
-        let mut add = || {
-            arguments.add(tenant.as_str())?;
-            for rows in rows {
-                add_columns(&mut arguments, rows)?;
-            }
-            Ok(())
-        };
-        add().map_err(sqlx::Error::Encode)?;
+        let arguments = arguments(tenant, rows).map_err(sqlx::Error::Encode)?;
         let sql = AssertSqlSafe(Arc::clone(sql));
         if let [_] = rows {
             let done = sqlx::query_with(sql, arguments).execute(connection).await?;
             return Ok(done.rows_affected());
         }
+        let query = sqlx::query_scalar_with(sql, arguments);
+        let written: i64 = query.fetch_one(connection).await?;
+        Ok(written.unsigned_abs())
+    }
+
+    async fn insert_and_commit(
+        connection: &mut PgConnection,
+        sql: &Arc<str>,
+        tenant: &TenantId,
+        rows: &[&Rows<'_>],
+        newest: EventId,
+    ) -> sqlx::Result<u64> {
+        let mut arguments = arguments(tenant, rows).map_err(sqlx::Error::Encode)?;
+        arguments.add(newest.0).map_err(sqlx::Error::Encode)?;
+        let sql = AssertSqlSafe(Arc::clone(sql));
         let query = sqlx::query_scalar_with(sql, arguments);
         let written: i64 = query.fetch_one(connection).await?;
         Ok(written.unsigned_abs())
@@ -303,6 +331,16 @@ impl Kind {
             Self::Text => "text",
         }
     }
+}
+
+/// The tenant, and rows as an array a column.
+fn arguments(tenant: &TenantId, rows: &[&Rows<'_>]) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    arguments.add(tenant.as_str())?;
+    for rows in rows {
+        add_columns(&mut arguments, rows)?;
+    }
+    Ok(arguments)
 }
 
 /// Adds rows as an array a column.

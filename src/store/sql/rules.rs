@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{Backend, CHECKS, Statements, statements::SAVES};
+use super::{Backend, CHECKS, Statements, insert::Commit, statements::SAVES};
 
 pub(super) const TABLES: &[&str] = &[
     "log_heads",
@@ -34,7 +34,10 @@ fn statements<DB: Backend>() -> Vec<(String, String)> {
         .map(|(name, sql)| (name.to_owned(), sql.to_string()))
         .collect();
     for insert in &SAVES {
-        named.push((insert.name.to_owned(), DB::inserts(&[insert])));
+        for commit in [Commit::Later, Commit::AtOnce] {
+            let name = format!("{} {commit:?}", insert.name);
+            named.push((name, DB::inserts(&[insert], commit)));
+        }
     }
     for check in CHECKS {
         named.push((check.subject.to_owned(), DB::dialect(check.sql)));

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Backend, Statements,
-    insert::{Insert, Rows},
+    insert::{Commit, Insert, Rows},
     kept::Kept,
 };
 use crate::metrics::Metrics;
@@ -49,15 +49,18 @@ impl<DB: Backend> Shared<DB> {
 ///
 /// Which tables a batch has rows for follows from what its commands are, so there are few.
 #[derive(Default)]
-pub(crate) struct Inserts(Mutex<HashMap<Vec<&'static str>, Arc<str>>>);
+pub(crate) struct Inserts(Mutex<HashMap<Kinds, Arc<str>>>);
+
+/// Which rows there are, and when they are committed.
+type Kinds = (Commit, Vec<&'static str>);
 
 impl Inserts {
     /// The text that writes these rows.
-    pub(super) fn text<DB: Backend>(&self, rows: &[&Rows<'_>]) -> Arc<str> {
+    pub(super) fn text<DB: Backend>(&self, rows: &[&Rows<'_>], commit: Commit) -> Arc<str> {
         let inserts: Vec<&Insert> = rows.iter().map(|rows| rows.insert).collect();
         let names = inserts.iter().map(|insert| insert.name).collect();
         let mut texts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = texts.entry(names);
-        Arc::clone(text.or_insert_with(|| DB::inserts(&inserts).into()))
+        let text = texts.entry((commit, names));
+        Arc::clone(text.or_insert_with(|| DB::inserts(&inserts, commit).into()))
     }
 }

@@ -6,11 +6,16 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::TryStreamExt;
 use sqlx::{
-    AssertSqlSafe, Sqlite, SqliteConnection,
+    AssertSqlSafe, Database, Either, Executor, Sqlite, SqliteConnection,
     error::DatabaseError,
     migrate::Migrator,
-    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+    query::Query,
+    sqlite::{
+        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult, SqliteRow,
+        SqliteSynchronous,
+    },
     types::Json,
 };
 use tokio::sync::RwLock;
@@ -18,13 +23,13 @@ use tokio::sync::RwLock;
 use super::{
     Backend, Param,
     backend::{ReadPermit, calls, each},
-    insert::{Insert, Kind, Rows},
+    insert::{Commit, Insert, Kind, Rows},
     kept::Kept,
     shared::Pools,
 };
 use crate::{
     metrics::{self, Metrics},
-    model::TenantId,
+    model::{EventId, TenantId},
     store::{
         Error, Writing,
         lock::{FileLock, beside, open_to_others},
@@ -125,6 +130,14 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
+type Insertion<'q> = Query<'q, Sqlite, <Sqlite as Database>::Arguments>;
+
+fn insertion<'q>(sql: &Arc<str>, tenant: &'q TenantId, rows: &'q [&Rows<'_>]) -> Insertion<'q> {
+    let query = sqlx::query(AssertSqlSafe(Arc::clone(sql))).bind(tenant.as_str());
+    rows.iter()
+        .fold(query, |query, rows| query.bind(Json(*rows)))
+}
+
 impl Backend for Sqlite {
     type Extras = Extras;
 
@@ -145,7 +158,7 @@ impl Backend for Sqlite {
     }
 
     /// One after the other, which the driver runs in one hop to its thread; the rows are JSON.
-    fn inserts(inserts: &[&Insert]) -> String {
+    fn inserts(inserts: &[&Insert], commit: Commit) -> String {
         let texts = inserts.iter().zip(2..).map(|(insert, parameter)| {
             let columns = insert.columns.iter().enumerate();
             let values: Vec<String> = columns
@@ -154,9 +167,17 @@ impl Backend for Sqlite {
                     Kind::Int | Kind::Text => format!("r.value->>{index}"),
                 })
                 .collect();
-            insert.text(&values, &format!("json_each(${parameter}) AS r"))
+            insert.text(
+                "log_heads",
+                &values,
+                &format!("json_each(${parameter}) AS r"),
+            )
         });
-        texts.collect::<Vec<_>>().join(";\n")
+        let texts = texts.collect::<Vec<_>>().join(";\n");
+        match commit {
+            Commit::Later => texts,
+            Commit::AtOnce => format!("{};\n{texts};\nCOMMIT", Self::BEGIN),
+        }
     }
 
     fn inserts_together(_: &Extras) -> bool {
@@ -169,12 +190,29 @@ impl Backend for Sqlite {
         tenant: &TenantId,
         rows: &[&Rows<'_>],
     ) -> sqlx::Result<u64> {
-        let sql = AssertSqlSafe(Arc::clone(sql));
-        let mut query = sqlx::query(sql).bind(tenant.as_str());
-        for rows in rows {
-            query = query.bind(Json(*rows));
-        }
+        let query = insertion(sql, tenant, rows);
         Ok(query.execute(connection).await?.rows_affected())
+    }
+
+    /// The file is locked for this process, which writes one batch after the other: nobody else has
+    /// the turn, and nobody can have written since.
+    async fn insert_and_commit(
+        connection: &mut SqliteConnection,
+        sql: &Arc<str>,
+        tenant: &TenantId,
+        rows: &[&Rows<'_>],
+        _newest: EventId,
+    ) -> sqlx::Result<u64> {
+        let query = insertion(sql, tenant, rows);
+        let answers: Vec<Either<SqliteQueryResult, SqliteRow>> =
+            connection.fetch_many(query).try_collect().await?;
+        // BEGIN and COMMIT repeat what the statement before them has written.
+        let inserts = answers
+            .into_iter()
+            .filter_map(Either::left)
+            .skip(1)
+            .take(rows.len());
+        Ok(inserts.map(|answer| answer.rows_affected()).sum())
     }
 
     fn classify(error: sqlx::Error) -> Error {

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::{
     Backend, Param, Statements, json_rows,
     kept::{InUse, Kept, answer},
+    optimistic::SqlOptimistic,
     reads::{self, LOG_PAGE_ROWS},
     rows::{HeadRow, head, parse},
+    session::Session,
     shared::{Inserts, Pools, Shared},
     transaction::SqlTransaction,
 };
@@ -17,7 +19,7 @@ use crate::{
         TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId,
         UserRows,
     },
-    store::{Error, Expiry, Result, Store, Transaction, Writing},
+    store::{Error, Expiry, Optimistic, Result, Store, Transaction, Writing},
 };
 use async_trait::async_trait;
 
@@ -132,12 +134,22 @@ where
         loop {
             let writer = self.shared.pools.writers.acquire().await;
             let writer = writer.map_err(DB::classify)?;
-            let mut transaction = SqlTransaction::new(Arc::clone(&self.shared), writer);
-            match transaction.run(DB::BEGIN).await {
-                Ok(()) => return Ok(Box::new(transaction)),
-                Err(error) => go_on_after(error, &mut transaction.writer)?,
+            let mut session = Session::new(Arc::clone(&self.shared), writer);
+            match session.run(DB::BEGIN).await {
+                Ok(()) => return Ok(Box::new(SqlTransaction(session))),
+                Err(error) => go_on_after(error, &mut session.writer)?,
             }
         }
+    }
+
+    async fn optimistic(&self) -> Result<Option<Box<dyn Optimistic>>> {
+        if !DB::inserts_together(&self.shared.extras) {
+            return Ok(None);
+        }
+        let writer = self.shared.pools.writers.acquire().await;
+        let writer = writer.map_err(DB::classify)?;
+        let session = Session::new(Arc::clone(&self.shared), writer);
+        Ok(Some(Box::new(SqlOptimistic(session))))
     }
 
     async fn inbox_page(

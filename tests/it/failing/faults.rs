@@ -3,7 +3,10 @@
 use std::{
     collections::{HashMap, VecDeque},
     io,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use letterbox::store::{Error, Result};
@@ -19,6 +22,10 @@ pub(crate) enum Point {
     Load,
     Save,
     Commit,
+    BeginWithoutTurn,
+    LoadWithoutTurn,
+    /// Commits as well.
+    SaveWithoutTurn,
     HoldsEvent,
     LogGoesOn,
     LogPage,
@@ -59,7 +66,7 @@ pub(crate) enum Fault {
     Fails(Cause),
     /// It is done, and the answer is lost.
     AnswerLost(Cause),
-    /// Of a commit: the answer is lost at once; done it is when the gate opens.
+    /// Of what commits: the answer is lost at once; done it is when the gate opens.
     DoneLater(Gate),
     /// Of a commit: the answer is lost at once; given up it is when the gate opens.
     UndoneLater(Gate),
@@ -97,7 +104,9 @@ impl Gate {
 #[derive(Default)]
 pub(crate) struct Faults {
     script: Mutex<Script>,
+    without_turns: AtomicBool,
     reached: watch::Sender<HashMap<Point, usize>>,
+    late: watch::Sender<Option<bool>>,
 }
 
 #[derive(Default)]
@@ -108,6 +117,15 @@ struct Script {
 }
 
 impl Faults {
+    /// From now on batches need no turn where nobody else writes.
+    pub(crate) fn allow_no_turns(&self) {
+        self.without_turns.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn without_turns(&self) -> bool {
+        self.without_turns.load(Ordering::Relaxed)
+    }
+
     /// The next time, this goes wrong; several such follow one another.
     pub(crate) fn once(&self, point: Point, fault: Fault) {
         self.script()
@@ -183,6 +201,19 @@ impl Faults {
 
     fn script(&self) -> MutexGuard<'_, Script> {
         self.script.lock().expect("nobody panics with it")
+    }
+
+    /// Whether something that was saved late was still carried out, once that is known.
+    pub(crate) async fn was_done_late(&self) -> bool {
+        let mut late = self.late.subscribe();
+        let late = soon("what comes late", late.wait_for(Option::is_some)).await;
+        let late = *late.expect("the faults are here");
+        late.expect("it is known")
+    }
+
+    /// What comes late may be refused in either way.
+    pub(super) fn arrived_late(&self, saved: Result<bool>) {
+        self.late.send_replace(Some(saved.unwrap_or(false)));
     }
 
     /// Does something, or has it fail.

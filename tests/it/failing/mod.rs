@@ -12,6 +12,7 @@ mod doubt;
 mod faults;
 mod hanging;
 mod leaving;
+mod optimistic;
 mod poison;
 mod replicas;
 mod service;

@@ -109,11 +109,16 @@ impl Service {
 
     /// The answers to these calls, which come to be one batch.
     pub(crate) async fn together<T>(&self, calls: Vec<impl Future<Output = T>>) -> Vec<T> {
-        let gate = self.faults.hold(Point::Begin);
-        let before = self.faults.count(Point::Begin);
+        let point = if self.faults.without_turns() {
+            Point::BeginWithoutTurn
+        } else {
+            Point::Begin
+        };
+        let gate = self.faults.hold(point);
+        let before = self.faults.count(point);
         // The calls are polled first, and so have queued when the batch begins.
         let begin = async {
-            self.faults.reached(Point::Begin, before + 1).await;
+            self.faults.reached(point, before + 1).await;
             gate.open();
         };
         soon("all answers", join(join_all(calls), begin)).await.0

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use letterbox::{
     model::{
-        Changes, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs, Summary,
-        TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId,
-        UserRows,
+        Changes, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs, Participant,
+        Summary, TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time,
+        UserId, UserRows,
     },
-    store::{Expiry, Result, Store, Transaction, Writing},
+    store::{Expiry, Optimistic, Result, Store, Transaction, Writing},
 };
 
 use super::faults::{Cause, Fault, Faults, Point};
@@ -22,6 +22,11 @@ pub(super) struct FailingStore {
 
 struct FailingTransaction {
     real: Box<dyn Transaction>,
+    faults: Arc<Faults>,
+}
+
+struct FailingOptimistic {
+    real: Box<dyn Optimistic>,
     faults: Arc<Faults>,
 }
 
@@ -43,6 +48,20 @@ impl Store for FailingStore {
         let real = self.faults.around(Point::Begin, self.real.begin()).await?;
         let faults = Arc::clone(&self.faults);
         Ok(Box::new(FailingTransaction { real, faults }))
+    }
+
+    async fn optimistic(&self) -> Result<Option<Box<dyn Optimistic>>> {
+        if !self.faults.without_turns() {
+            return Ok(None);
+        }
+        let beginning = self.real.optimistic();
+        let real = self
+            .faults
+            .around(Point::BeginWithoutTurn, beginning)
+            .await?;
+        let real = real.expect("a database without Citus");
+        let faults = Arc::clone(&self.faults);
+        Ok(Some(Box::new(FailingOptimistic { real, faults })))
     }
 
     async fn inbox_page(
@@ -142,10 +161,7 @@ impl Transaction for FailingTransaction {
     }
 
     async fn save(&mut self, tenant: &TenantId, changes: &Changes<'_>) -> Result<()> {
-        let mut contents = changes.new_messages.iter().map(|message| &message.content);
-        if contents.any(|content| self.faults.is_poisoned(content)) {
-            return Err(Cause::Data.error());
-        }
+        check_poison(&self.faults, changes)?;
         let saving = self.real.save(tenant, changes);
         self.faults.around(Point::Save, saving).await
     }
@@ -180,5 +196,73 @@ impl Transaction for FailingTransaction {
 
     async fn roll_back(self: Box<Self>) {
         self.real.roll_back().await;
+    }
+}
+
+#[async_trait]
+impl Optimistic for FailingOptimistic {
+    async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded> {
+        let loading = self.real.load(tenant, needs);
+        self.faults.around(Point::LoadWithoutTurn, loading).await
+    }
+
+    async fn save(
+        self: Box<Self>,
+        tenant: &TenantId,
+        newest: LogPosition,
+        changes: &Changes<'_>,
+    ) -> Result<bool> {
+        let Self { real, faults } = *self;
+        check_poison(&faults, changes)?;
+        let gate = match faults.arrive(Point::SaveWithoutTurn).await {
+            Some(Fault::DoneLater(gate)) => gate,
+            fault => {
+                let saving = real.save(tenant, newest, changes);
+                return faults.carry_out(fault, saving).await;
+            }
+        };
+        let (tenant, changes) = (tenant.clone(), leaked(changes));
+        tokio::spawn(async move {
+            gate.opened().await;
+            faults.arrived_late(real.save(&tenant, newest, &changes).await);
+        });
+        Err(Cause::Outage.error())
+    }
+}
+
+fn check_poison(faults: &Faults, changes: &Changes<'_>) -> Result<()> {
+    let mut contents = changes.new_messages.iter().map(|message| &message.content);
+    if contents.any(|content| faults.is_poisoned(content)) {
+        return Err(Cause::Data.error());
+    }
+    Ok(())
+}
+
+/// What outlives its batch, as what is on its way to a database does.
+fn leaked(changes: &Changes<'_>) -> Changes<'static> {
+    fn one<T: Clone>(one: &T) -> &'static T {
+        Box::leak(Box::new(one.clone()))
+    }
+    fn all<T: Clone>(all: &[&T]) -> Vec<&'static T> {
+        all.iter().copied().map(one).collect()
+    }
+    let pairs = |pairs: &[(ThreadId, &Participant)]| {
+        let pairs = pairs.iter();
+        pairs.map(|(thread, it)| (*thread, one(*it))).collect()
+    };
+    let mailboxes = changes.mailboxes.iter();
+    Changes {
+        users: all(&changes.users),
+        new_threads: all(&changes.new_threads),
+        threads: all(&changes.threads),
+        new_participants: pairs(&changes.new_participants),
+        participants: pairs(&changes.participants),
+        new_messages: all(&changes.new_messages),
+        messages: all(&changes.messages),
+        revisions: changes.revisions.to_vec().leak(),
+        requests: all(&changes.requests),
+        mailboxes: mailboxes.map(|(user, it)| (one(*user), *it)).collect(),
+        events: changes.events.to_vec().leak(),
+        sizes: changes.sizes,
     }
 }

@@ -18,6 +18,9 @@ use super::crowd::locked;
 /// How a commit is sent: as a text that ends with NUL.
 const COMMIT: &[u8] = b"COMMIT\0";
 
+/// What a statement says that commits what it saves.
+const COMMITS_ITSELF: &[u8] = b"FOR UPDATE SKIP LOCKED";
+
 /// A proxy for TCP.
 pub(crate) struct Proxy {
     address: SocketAddr,
@@ -131,6 +134,7 @@ async fn pass_on(mut client: TcpStream, shared: Arc<Shared>) {
     let Ok(mut server) = TcpStream::connect(shared.target).await else {
         return;
     };
+    let mut commits = Commits::default();
     let (mut up, mut down) = (vec![0; 64 * 1_024], vec![0; 64 * 1_024]);
     let passing = async {
         loop {
@@ -138,7 +142,7 @@ async fn pass_on(mut client: TcpStream, shared: Arc<Shared>) {
                 read = client.read(&mut up) => {
                     let sent = &up[..read.ok().filter(|count| *count > 0)?];
                     shared.pass().await;
-                    let cut = shared.cut_of(sent);
+                    let cut = commits.are_in(sent).then(|| shared.next_cut()).flatten();
                     if cut == Some(Cut::Before) {
                         return None;
                     }
@@ -178,11 +182,31 @@ impl Shared {
         }
     }
 
-    fn cut_of(&self, sent: &[u8]) -> Option<Cut> {
-        if sent.windows(COMMIT.len()).any(|window| window == COMMIT) {
-            locked(&self.at_commit).take()
-        } else {
-            None
+    fn next_cut(&self) -> Option<Cut> {
+        locked(&self.at_commit).take()
+    }
+}
+
+/// What commits on one connection: a text, or a prepared statement that is run.
+#[derive(Default)]
+struct Commits {
+    /// The names of statements that commit what they save, each between NULs.
+    statements: Vec<Vec<u8>>,
+}
+
+impl Commits {
+    fn are_in(&mut self, sent: &[u8]) -> bool {
+        let holds = |text: &[u8]| sent.windows(text.len()).any(|window| window == text);
+        match sent {
+            // Parse: a length of four bytes, a name, a text.
+            [b'P', _, _, _, _, rest @ ..] if holds(COMMITS_ITSELF) => {
+                let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+                self.statements.push([b"\0", name, b"\0"].concat());
+                false
+            }
+            // Bind: the names of a portal and a statement.
+            [b'B', ..] => self.statements.iter().any(|name| holds(name)),
+            _ => holds(COMMIT),
         }
     }
 }

@@ -1,0 +1,121 @@
+//! A batch that takes no turn, where hardly anybody else writes to its tenant.
+//!
+//! Two round trips instead of five: load; then save and commit, if nobody else has written since.
+//! Who finds that somebody has takes the turn, for this batch and for a while.
+
+use std::{
+    panic::AssertUnwindSafe,
+    time::{Duration, Instant},
+};
+
+use futures_util::FutureExt;
+
+use super::{
+    Shared,
+    batch::Attempt,
+    deciding::needs,
+    queue::{Batch, Job, Work},
+};
+use crate::{
+    metrics::{Repeat, Step},
+    model::LogPosition,
+    store::{self, Optimistic},
+};
+
+/// For how long a tenant's batches take turns after somebody else was met.
+const PAUSE_MIN: Duration = Duration::from_millis(250);
+
+/// The same where others are met whenever it is tried again.
+const PAUSE_MAX: Duration = Duration::from_secs(16);
+
+/// That others write to a tenant.
+pub(super) struct Others {
+    /// Until when turns are taken.
+    until: Instant,
+    pause: Duration,
+}
+
+impl Others {
+    /// Somebody was met.
+    pub(super) fn met(before: Option<&Self>, now: Instant) -> Self {
+        let pause = before.map_or(PAUSE_MIN, |others| (others.pause * 2).min(PAUSE_MAX));
+        let until = now + pause;
+        Self { until, pause }
+    }
+
+    /// Whether turns are to be taken.
+    pub(super) fn write(&self, now: Instant) -> bool {
+        now < self.until
+    }
+
+    /// Whether nothing was heard of them for so long that they may be forgotten.
+    pub(super) fn are_gone(&self, now: Instant) -> bool {
+        now >= self.until + self.pause
+    }
+}
+
+impl Shared {
+    /// Tries a batch without its tenant's turn. None: nothing has happened, and it has to take it.
+    pub(super) async fn attempt_without_turn(&self, batch: &mut Batch) -> Option<Attempt> {
+        if self.queues.others_write(&batch.tenant) {
+            return None;
+        }
+        let begun = self.step(Step::Begin, self.store.optimistic()).await;
+        let write = begun.ok().flatten()?;
+        self.queues.fill(batch);
+        let jobs = batch.jobs.as_deref().unwrap_or_default();
+        // A command that panics does so again with the turn, and is found there.
+        let writing = AssertUnwindSafe(self.write_without_turn(write, batch, jobs));
+        let attempt = writing.catch_unwind().await.ok().flatten();
+        if attempt.is_some() && !jobs.is_empty() {
+            self.metrics.writer.batch(jobs.len());
+        }
+        attempt
+    }
+
+    async fn write_without_turn(
+        &self,
+        mut write: Box<dyn Optimistic>,
+        batch: &Batch,
+        jobs: &[Job],
+    ) -> Option<Attempt> {
+        let needs = needs(jobs);
+        let load = write.load(&batch.tenant, &needs);
+        let loaded = self.step_of([jobs], Step::Load, load).await.ok()?;
+        let mut deciding = self.decide(loaded);
+        for job in jobs {
+            match &job.work {
+                Work::Command(_) if deciding.is_full() => break,
+                Work::Command(command) => deciding.command(command),
+                Work::Import(_) | Work::Expire(_) => return None,
+            }
+        }
+        let changes = deciding.changes(&self.metrics.writer);
+        let written = deciding.written(&changes);
+        if changes.is_empty() && !deciding.is_acknowledged() {
+            drop(changes);
+            return Some(Attempt::Done(vec![deciding.done(None)]));
+        }
+        let head = deciding.head();
+        // The newest event tells whether what was loaded still holds. It does not tell of users, nor
+        // of what others have found.
+        if changes.events.is_empty() || !changes.users.is_empty() || head == LogPosition::START {
+            return None;
+        }
+        let save = write.save(&batch.tenant, head, &changes);
+        let saved = self.step_of([jobs], Step::Commit, save).await;
+        drop(changes);
+        match saved {
+            Ok(true) => Some(Attempt::Done(vec![deciding.done(written)])),
+            Err(error @ store::Error::Unavailable(_)) => {
+                Some(Attempt::Unknown(vec![deciding.done(written)], error.into()))
+            }
+            // What the data makes fail fails with the turn, too.
+            Ok(false) | Err(_) => {
+                self.metrics.writer.repeat(Repeat::Outdated);
+                self.queues.met_others(&batch.tenant);
+                None
+            }
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! A write that takes no turn: two statements, each of which commits by itself.
+
+use async_trait::async_trait;
+
+use super::{Backend, session::Session};
+use crate::{
+    model::{Changes, Loaded, LogPosition, Needs, TenantId},
+    store::{Optimistic, Result},
+};
+
+/// A write over one connection, which is outside of any transaction between its statements.
+pub(crate) struct SqlOptimistic<DB: Backend>(pub(super) Session<DB>);
+
+impl<DB: Backend> Drop for SqlOptimistic<DB> {
+    fn drop(&mut self) {
+        if self.0.unanswered {
+            self.0.writer.discard();
+        } else {
+            self.0.writer.keep();
+        }
+    }
+}
+
+#[async_trait]
+impl<DB: Backend> Optimistic for SqlOptimistic<DB> {
+    async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded> {
+        self.0.load(tenant, needs).await
+    }
+
+    async fn save(
+        mut self: Box<Self>,
+        tenant: &TenantId,
+        newest: LogPosition,
+        changes: &Changes<'_>,
+    ) -> Result<bool> {
+        self.0.save_and_commit(tenant, newest.event, changes).await
+    }
+}

@@ -1,0 +1,174 @@
+//! What a write asks of its connection, with or without a turn.
+
+use std::sync::Arc;
+
+use super::{
+    Backend, Param, Statements,
+    insert::{Commit, Rows},
+    kept::{InUse, answer},
+    load,
+    numbers::UserNumbers,
+    save,
+    shared::Shared,
+    statements::Asked,
+};
+use crate::{
+    model::{Changes, EventId, Loaded, Needs, TenantId},
+    store::{Error, Result},
+};
+
+/// A connection that writes.
+pub(super) struct Session<DB: Backend> {
+    pub(super) shared: Arc<Shared<DB>>,
+    pub(super) writer: InUse<DB>,
+    /// Whether a statement has been sent that was not answered.
+    pub(super) unanswered: bool,
+    /// Of the tenant that was loaded last.
+    numbers: UserNumbers,
+}
+
+impl<DB: Backend> Session<DB> {
+    pub(super) fn new(shared: Arc<Shared<DB>>, writer: InUse<DB>) -> Self {
+        Self {
+            shared,
+            writer,
+            unanswered: false,
+            numbers: UserNumbers::default(),
+        }
+    }
+
+    /// Runs a statement that has neither parameters nor an answer.
+    pub(super) async fn run(&mut self, sql: &'static str) -> Result<()> {
+        let done = answer::<DB, _>(DB::run(self.connection()?, sql)).await;
+        self.answered(done)
+    }
+
+    pub(super) async fn fetch(
+        &mut self,
+        statement: impl Fn(&Statements) -> &Arc<str>,
+        params: &[Param<'_>],
+    ) -> Result<Option<String>> {
+        let sql = Arc::clone(statement(&self.shared.statements));
+        let found = answer::<DB, _>(DB::fetch(self.connection()?, &sql, params)).await;
+        self.answered(found)
+    }
+
+    pub(super) async fn execute(
+        &mut self,
+        statement: impl Fn(&Statements) -> &Arc<str>,
+        params: &[Param<'_>],
+    ) -> Result<u64> {
+        let sql = Arc::clone(statement(&self.shared.statements));
+        let done = answer::<DB, _>(DB::execute(self.connection()?, &sql, params)).await;
+        self.answered(done)
+    }
+
+    /// Loads what a batch touches.
+    pub(super) async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded> {
+        let [users, threads, messages, requests, marks] = load::params(needs)?;
+        let tenant = Param::Text(tenant.as_str());
+        let params = [tenant, users, threads, messages, requests, marks];
+        let asked = Asked {
+            threads: !needs.threads.is_empty(),
+            messages: !needs.messages.is_empty(),
+            requests: !needs.requests.is_empty(),
+            marks: !needs.sent_up_to.is_empty(),
+        };
+        let json = self.fetch(|sql| sql.load(asked), &params).await?;
+        let (loaded, numbers) = load::answer(&json.unwrap_or_default())?;
+        self.numbers = numbers;
+        Ok(loaded)
+    }
+
+    /// Saves what a batch changed, in the transaction that is under way.
+    pub(super) async fn save(&mut self, tenant: &TenantId, changes: &Changes<'_>) -> Result<()> {
+        for record in &changes.users {
+            self.numbers.number(&record.user.id);
+        }
+        let rows = save::rows(&self.numbers, changes)?;
+        let rows = present(&rows);
+        let together = if DB::inserts_together(&self.shared.extras) {
+            rows.len()
+        } else {
+            1
+        };
+        let mut written = 0;
+        for some in rows.chunks(together.max(1)) {
+            let sql = self.shared.inserts.text::<DB>(some, Commit::Later);
+            let done = DB::insert(self.connection()?, &sql, tenant, some);
+            let done = answer::<DB, _>(done).await;
+            written += self.answered(done)?;
+        }
+        // The tenant comes from the head row: without one nothing would be written, silently.
+        all_of(&rows, written)
+    }
+
+    /// Saves what a batch changed, and commits, in one statement; where this is still the newest
+    /// event of the tenant's log, and nobody has the tenant's turn. Says whether it was so. The
+    /// connection is kept, or after an error closed.
+    pub(super) async fn save_and_commit(
+        &mut self,
+        tenant: &TenantId,
+        newest: EventId,
+        changes: &Changes<'_>,
+    ) -> Result<bool> {
+        let rows = save::rows(&self.numbers, changes)?;
+        let rows = present(&rows);
+        let sql = self.shared.inserts.text::<DB>(&rows, Commit::AtOnce);
+        // Not bounded here: it may wait for a standby for as long as the writer is patient.
+        let done = DB::insert_and_commit(self.connection()?, &sql, tenant, &rows, newest).await;
+        let written = match self.answered(done.map_err(DB::classify)) {
+            Ok(written) => written,
+            Err(error) => {
+                self.writer.discard();
+                return Err(error);
+            }
+        };
+        self.committed().await?;
+        if written == 0 {
+            return Ok(false);
+        }
+        all_of(&rows, written).map(|()| true)
+    }
+
+    /// Commits the transaction that is under way, and keeps the connection for the next one.
+    pub(super) async fn commit(&mut self) -> Result<()> {
+        // Not bounded here: it may wait for a standby for as long as the writer is patient.
+        let connection = self.writer.connection().map_err(DB::classify)?;
+        DB::run(connection, "COMMIT").await.map_err(DB::classify)?;
+        self.committed().await
+    }
+
+    async fn committed(&mut self) -> Result<()> {
+        let connection = self.writer.connection().map_err(DB::classify)?;
+        DB::committed(&self.shared.extras, connection).await;
+        self.writer.keep();
+        Ok(())
+    }
+
+    /// The connection, on which something is about to be asked.
+    fn connection(&mut self) -> Result<&mut DB::Connection> {
+        self.unanswered = true;
+        self.writer.connection().map_err(DB::classify)
+    }
+
+    fn answered<T>(&mut self, answer: Result<T>) -> Result<T> {
+        self.unanswered = matches!(answer, Err(Error::Unavailable(_)));
+        answer
+    }
+}
+
+/// No row, no INSERT.
+fn present<'a, 'rows>(rows: &'a [Rows<'rows>]) -> Vec<&'a Rows<'rows>> {
+    rows.iter().filter(|rows| rows.count() > 0).collect()
+}
+
+fn all_of(rows: &[&Rows<'_>], written: u64) -> Result<()> {
+    let wanted: usize = rows.iter().map(|rows| rows.count()).sum();
+    if written == wanted as u64 {
+        Ok(())
+    } else {
+        let defect = format!("{written} rows written instead of {wanted}");
+        Err(Error::defect(defect))
+    }
+}
