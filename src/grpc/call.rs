@@ -43,6 +43,10 @@ const UNREAD_BYTES_MAX: usize = 64 * 1024;
 /// How long such a request may take to come.
 const UNREAD_MAX: Duration = Duration::from_secs(1);
 
+/// When a caller who calls too often is told so. Told at once, a client that does not listen would
+/// call again at once, and being refused would be what keeps the server busy.
+const RATE_LIMITED_AFTER: Duration = Duration::from_millis(250);
+
 /// The services that anybody may call: health and reflection.
 const PUBLIC_PREFIX: &str = "/grpc.";
 
@@ -147,6 +151,10 @@ where
                     let unread = read_away(request.into_body());
                     // Whoever takes their time with it is not waited for.
                     let _ = tokio::time::timeout(UNREAD_MAX, unread).await;
+                    if let Failure::RateLimited(_) = failure {
+                        let told = call.started + RATE_LIMITED_AFTER;
+                        tokio::time::sleep_until(told.min(deadline)).await;
+                    }
                     Err(failure)
                 }
             };

@@ -2,7 +2,7 @@
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -50,6 +50,24 @@ async fn who_calls_too_often_is_told_when_to_come_back_and_others_are_served(
     ana.in_tenant("shop").summary().await;
     eventually("ana's next call", async || {
         ana.get_inbox_summary(GetInboxSummaryRequest {}).await.ok()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_listen_to_refusals_cannot_ask_for_them_as_fast_as_they_like() {
+    let server = TestServer::setup()
+        .settings(|settings| settings.limits.user_rate_max = Some(NonZeroU32::MIN))
+        .start(Database::Sqlite)
+        .await;
+    let ana = server.client("ana");
+    eventually("a refusal that has let her wait", async || {
+        let since = Instant::now();
+        let answer = ana.get_inbox_summary(GetInboxSummaryRequest {}).await;
+        let refusal = Refusal::of(&answer.err()?);
+        assert_eq!(refusal.reason, "RATE_LIMITED");
+        assert!(since.elapsed() >= Duration::from_millis(250));
+        Some(())
     })
     .await;
 }
