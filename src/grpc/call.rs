@@ -152,8 +152,10 @@ where
                     // Whoever takes their time with it is not waited for.
                     let _ = tokio::time::timeout(UNREAD_MAX, unread).await;
                     if let Failure::RateLimited(_) = failure {
-                        let told = call.started + RATE_LIMITED_AFTER;
-                        tokio::time::sleep_until(told.min(deadline)).await;
+                        // In time, too.
+                        let half = deadline.saturating_duration_since(call.started) / 2;
+                        let told = call.started + half.min(RATE_LIMITED_AFTER);
+                        tokio::time::sleep_until(told).await;
                     }
                     Err(failure)
                 }
