@@ -1,7 +1,7 @@
 //! Pages: from an answer's JSON to threads and messages.
 //!
-//! A row is a text of numbers and then the texts that belong to it; people are numbers in it, and
-//! told of once.
+//! The rows of a list are two texts: their numbers, and one after the other the texts that belong to
+//! them, whose lengths are among the numbers. People are numbers too, and told of once.
 
 use std::{collections::HashMap, str::SplitAsciiWhitespace};
 
@@ -24,14 +24,16 @@ pub(super) struct InboxAnswer<'a> {
     pub(super) mailbox: Option<Mailbox>,
     pub(super) behind: i64,
     #[serde(borrow)]
-    pub(super) threads: List<ThreadRow<'a>>,
+    threads: Rows<'a>,
     parts: Option<&'a str>,
     users: List<UserRow>,
 }
 
 impl InboxAnswer<'_> {
-    pub(super) fn people(&mut self) -> Result<People> {
-        People::new(self.parts, self.users.take())
+    /// The threads, each with the position that orders it.
+    pub(super) fn threads(&mut self) -> Result<Vec<(i64, ThreadView)>> {
+        let people = People::new(self.parts, self.users.take())?;
+        threads(&self.threads, &people)
     }
 }
 
@@ -39,19 +41,51 @@ impl InboxAnswer<'_> {
 #[derive(Deserialize)]
 pub(super) struct ThreadAnswer<'a> {
     pub(super) head: Option<HeadRow>,
-    pub(super) behind: i64,
+    /// Whether something lies behind the page; none where its numbers tell.
+    pub(super) behind: Option<i64>,
     /// One, or none where the caller takes no part in it.
     #[serde(borrow)]
-    pub(super) threads: List<ThreadRow<'a>>,
+    threads: Rows<'a>,
     parts: Option<&'a str>,
     users: List<UserRow>,
     #[serde(borrow)]
-    pub(super) messages: List<MessageRow<'a>>,
+    messages: Rows<'a>,
 }
 
 impl ThreadAnswer<'_> {
-    pub(super) fn people(&mut self) -> Result<People> {
-        People::new(self.parts, self.users.take())
+    /// The thread, and its messages; none to whoever takes no part in it.
+    pub(super) fn thread(&mut self) -> Result<Option<(ThreadView, Vec<MessageRow>)>> {
+        let people = People::new(self.parts, self.users.take())?;
+        let Some((_, view)) = threads(&self.threads, &people)?.pop() else {
+            return Ok(None);
+        };
+        let messages = messages(&self.messages, view.thread.id, &people)?;
+        Ok(Some((view, messages)))
+    }
+}
+
+/// Rows: their numbers, and their texts; null where there are none.
+#[derive(Deserialize)]
+struct Rows<'a>(#[serde(borrow)] Option<&'a str>, Option<String>);
+
+impl Rows<'_> {
+    fn parts(&self) -> (Numbers<'_>, Texts<'_>) {
+        let Self(numbers, texts) = self;
+        let numbers = Numbers::of(numbers.unwrap_or_default());
+        (numbers, Texts(texts.as_deref().unwrap_or_default()))
+    }
+}
+
+/// Texts, one after the other.
+struct Texts<'a>(&'a str);
+
+impl<'a> Texts<'a> {
+    /// The next one, of so many bytes; none where the page ends before it does.
+    fn next(&mut self, bytes: usize) -> Option<&'a str> {
+        let next = self.0.split_at_checked(bytes);
+        let (text, rest) = next.unwrap_or_default();
+        self.0 = rest;
+        next.map(|_| text)
     }
 }
 
@@ -59,27 +93,32 @@ impl ThreadAnswer<'_> {
 #[derive(Deserialize)]
 struct UserRow(i64, UserId, Profile);
 
-/// A thread: numbers, subject, and the newest message's snippet.
-#[derive(Deserialize)]
-pub(super) struct ThreadRow<'a>(&'a str, String, String);
-
-impl ThreadRow<'_> {
-    /// The thread as its viewer sees it, with the position that orders it.
-    pub(super) fn view(self, people: &People) -> Result<(i64, ThreadView)> {
-        let Self(numbers, subject, snippet) = self;
-        let mut numbers = Numbers::of(numbers);
-        let position = numbers.next()?;
+/// Threads as their viewer sees them, each with the position that orders it.
+fn threads(rows: &Rows<'_>, people: &People) -> Result<Vec<(i64, ThreadView)>> {
+    let (mut numbers, mut texts) = rows.parts();
+    let mut threads = Vec::new();
+    while let Some(position) = numbers.0.next() {
+        let position = int(position)?;
         let id = ThreadId(numbers.id()?);
         let (create_time, update_time) = (numbers.time()?, numbers.time()?);
         let (starter, message_count, viewer): (i64, _, i64) =
             (numbers.next()?, numbers.next()?, numbers.next()?);
+        let placement = placement(numbers.next()?)?;
+        let (read_number, unread_count) = (numbers.next()?, numbers.next()?);
+        let (last_sender, last_message_time) = (people.user(numbers.next()?)?, numbers.time()?);
+        let mut text = || -> Result<String> {
+            let text = texts.next(numbers.next()?);
+            let text = text.ok_or_else(|| Error::defect("a text is missing"))?;
+            Ok(text.to_owned())
+        };
+        let (subject, snippet) = (text()?, text()?);
         let view = ThreadView {
-            placement: placement(numbers.next()?)?,
-            read_number: numbers.next()?,
-            unread_count: numbers.next()?,
+            placement,
+            read_number,
+            unread_count,
             first_message_time: create_time,
-            last_sender: people.user(numbers.next()?)?,
-            last_message_time: numbers.time()?,
+            last_sender,
+            last_message_time,
             snippet,
             started_by_viewer: starter == viewer,
             thread: ThreadSummary {
@@ -91,38 +130,41 @@ impl ThreadRow<'_> {
                 message_count,
             },
         };
-        Ok((position, view))
+        threads.push((position, view));
     }
+    Ok(threads)
 }
 
-/// A message: numbers and content, none where the page was full before it.
-#[derive(Deserialize)]
-pub(super) struct MessageRow<'a>(&'a str, Option<String>);
+/// A message's number, and the message; none where the page was full before it.
+pub(super) type MessageRow = (i32, Option<MessageView>);
 
-impl MessageRow<'_> {
-    pub(super) fn number(&self) -> Result<i32> {
-        let mut numbers = Numbers::of(self.0);
-        numbers.id()?;
-        numbers.next()
-    }
-
-    /// The message; none where there is no content.
-    pub(super) fn view(self, thread: ThreadId, people: &People) -> Result<Option<MessageView>> {
-        let Some(content) = self.1 else {
-            return Ok(None);
+fn messages(rows: &Rows<'_>, thread: ThreadId, people: &People) -> Result<Vec<MessageRow>> {
+    let (mut numbers, mut texts) = rows.parts();
+    let mut messages = Vec::new();
+    while let Some(id) = numbers.0.next() {
+        let id = MessageId(uuid(id)?);
+        let number = numbers.next()?;
+        let sender = numbers.next()?;
+        let revision = numbers.next()?;
+        let send_time = numbers.time()?;
+        let edit_time = Some(numbers.time()?).filter(|time| time.0 != 0);
+        let Some(content) = texts.next(numbers.next()?) else {
+            messages.push((number, None));
+            continue;
         };
-        let mut numbers = Numbers::of(self.0);
-        Ok(Some(MessageView {
-            id: MessageId(numbers.id()?),
+        let message = MessageView {
+            id,
             thread,
-            number: numbers.next()?,
-            sender: people.user(numbers.next()?)?,
-            revision: numbers.next()?,
-            send_time: numbers.time()?,
-            edit_time: numbers.0.next().map(time).transpose()?,
-            content,
-        }))
+            number,
+            sender: people.user(sender)?,
+            revision,
+            send_time,
+            edit_time,
+            content: content.to_owned(),
+        };
+        messages.push((number, Some(message)));
     }
+    Ok(messages)
 }
 
 /// The people of a page.
@@ -183,18 +225,18 @@ impl<'a> Numbers<'a> {
     }
 
     fn time(&mut self) -> Result<Time> {
-        time(self.word()?)
+        int(self.word()?).map(Time)
     }
 
     fn id(&mut self) -> Result<Uuid> {
-        Uuid::try_parse(self.word()?).map_err(Error::defect)
+        uuid(self.word()?)
     }
+}
+
+fn uuid(text: &str) -> Result<Uuid> {
+    Uuid::try_parse(text).map_err(Error::defect)
 }
 
 fn int(text: &str) -> Result<i64> {
     text.parse().map_err(Error::defect)
-}
-
-fn time(text: &str) -> Result<Time> {
-    int(text).map(Time)
 }

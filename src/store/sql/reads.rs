@@ -24,10 +24,8 @@ pub(super) const LOG_PAGE_ROWS: usize = 256;
 /// A page that was read with one row more than asked for, to see whether more follow.
 pub(super) fn inbox(json: &str, page: InboxPage) -> Result<InboxRows> {
     let mut answer: InboxAnswer<'_> = parse(json)?;
-    let people = answer.people()?;
-    let mailbox = answer.mailbox.unwrap_or_default();
-    let rows = answer.threads.unwrap_or_default().into_iter();
-    let mut threads: Vec<_> = rows.map(|row| row.view(&people)).collect::<Result<_>>()?;
+    let mailbox = answer.mailbox.take().unwrap_or_default();
+    let mut threads = answer.threads()?;
     // The newest first; read backward, the one next to where the reading began.
     threads.sort_unstable_by_key(|(position, _)| match page.direction {
         Direction::Forward => -position,
@@ -78,34 +76,36 @@ pub(super) fn tenants(json: &str, size: u32) -> Result<(Vec<TenantSummary>, bool
     Ok((rows.into_iter().map(Into::into).collect(), more))
 }
 
+/// A page that was read with one row more than asked for, to see whether more follow.
 pub(super) fn thread(json: &str, page: &ThreadPage) -> Result<Option<ThreadRows>> {
     let mut answer: ThreadAnswer<'_> = parse(json)?;
-    let people = answer.people()?;
-    let Some(row) = answer.threads.unwrap_or_default().pop() else {
+    let Some((view, mut rows)) = answer.thread()? else {
         return Ok(None);
     };
-    let (_, view) = row.view(&people)?;
-    let mut rows = Vec::new();
-    for row in answer.messages.unwrap_or_default() {
-        rows.push((row.number()?, row));
-    }
-    rows.sort_unstable_by_key(|(number, _)| if page.is_upwards() { *number } else { -number });
+    let upwards = page.is_upwards();
+    rows.sort_unstable_by_key(|(number, _)| if upwards { *number } else { -number });
+    let first = rows.first().map(|(number, _)| *number);
+    // Numbers have no gaps.
+    let behind = match (answer.behind, upwards) {
+        (Some(behind), _) => behind == 1,
+        (None, true) => first.map_or(page.from > Some(0), |first| first > 1),
+        (None, false) => {
+            let count = view.thread.message_count;
+            first.map_or(page.from.is_some_and(|from| from <= count), |first| {
+                first < count
+            })
+        }
+    };
     let mut more = cut(&mut rows, page.size);
     let wanted = rows.len();
-    let mut messages = Vec::with_capacity(wanted);
-    for (_, row) in rows {
-        match row.view(view.thread.id, &people)? {
-            Some(message) => messages.push(message),
-            None => break,
-        }
-    }
+    let messages: Vec<_> = rows.into_iter().map_while(|(_, message)| message).collect();
     more |= messages.len() < wanted;
     Ok(Some(ThreadRows {
         head: head(answer.head),
         view,
         messages,
         more,
-        behind: answer.behind == 1,
+        behind,
     }))
 }
 

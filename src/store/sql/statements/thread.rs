@@ -1,6 +1,7 @@
 //! A thread: a page of its messages, read in either direction.
 
-/// How many bytes of content a page of messages holds at most, before the last one.
+/// How many characters of content a page of messages holds at most. A message that does not fit is
+/// for the next one: this is more than the largest alone.
 ///
 /// The page that is sent is cut by its encoded size, which is larger.
 macro_rules! page_bytes {
@@ -9,43 +10,45 @@ macro_rules! page_bytes {
     };
 }
 
-/// A page of a thread: `$3` the thread, `$4` the number to read from, `$5` how many.
+/// A page of a thread: `$3` the thread, `$4` the number to read from, `$5` how many. Whether something
+/// lies behind it follows from its numbers, or is asked for.
 ///
 /// Whoever takes no part in it has no row in `mine`, and so reads nothing.
 macro_rules! thread_page {
-    ($messages:expr, $message:expr, $behind:expr, $order:expr) => {
+    ($page:expr, $messages:expr, $behind:expr) => {
         concat!(
             "WITH ",
             me!(),
             ", mine AS MATERIALIZED (SELECT * FROM participants WHERE tenant = $1 AND thread = $3
-                    AND user_number = (SELECT number FROM me)),
-            page AS MATERIALIZED (SELECT m.*, sum(m.bytes) OVER (ORDER BY m.number ",
-            $order,
-            ") - m.bytes AS bytes_before FROM (",
-            $messages,
-            ") AS m), ",
+                    AND user_number = (SELECT number FROM me)), ",
+            $page,
             parts!("mine"),
             " SELECT CAST(json_array(",
             head!(),
-            ", CASE WHEN ",
+            ", ",
             $behind,
-            " THEN 1 ELSE 0 END, ",
+            ", ",
             listed!("mine"),
-            ", (SELECT json_group_array(",
-            $message,
-            ") FROM page m)) AS text)"
+            ", ",
+            texts!("m.content", $messages),
+            ") AS text)"
         )
     };
 }
 
-/// A message of a page, or what is left of it where the page is full.
-macro_rules! paged {
-    () => {
+/// Messages: their numbers, and then their contents.
+macro_rules! texts {
+    ($content:expr, $messages:expr) => {
         concat!(
-            "json_array(concat_ws(' ', hex(m.id), m.number, m.sender, m.revision, m.send_time,
-                m.edit_time), CASE WHEN bytes_before < ",
+            "(SELECT json_array(string_agg(concat_ws(' ', hex(m.id), m.number, m.sender, m.revision,
+                    m.send_time, coalesce(m.edit_time, 0), octet_length(m.content)), ' '),
+                CASE WHEN sum(octet_length(m.content)) <= ",
             page_bytes!(),
-            " THEN m.content END)"
+            " THEN string_agg(m.content, '') ELSE substr(string_agg(m.content, ''), 1, ",
+            page_bytes!(),
+            ") END) FROM (",
+            $messages,
+            ") AS m)"
         )
     };
 }
@@ -54,8 +57,7 @@ macro_rules! paged {
 macro_rules! messages {
     ($from:expr, $order:expr) => {
         concat!(
-            "SELECT m.*, octet_length(m.content) AS bytes FROM messages m
-                WHERE EXISTS (SELECT 1 FROM mine)
+            "SELECT m.* FROM messages m WHERE EXISTS (SELECT 1 FROM mine)
                 AND m.tenant = $1 AND m.thread = $3 AND m.number ",
             $from,
             " ORDER BY m.number ",
@@ -65,26 +67,30 @@ macro_rules! messages {
     };
 }
 
-/// The same without one sender's (`$6`): their numbers only, which are then looked up.
-macro_rules! messages_of_others {
+/// The same without one sender's (`$6`): their numbers first, by which they are looked up.
+macro_rules! page_of_others {
     ($from:expr, $order:expr) => {
         concat!(
-            "SELECT n.number, n.number AS wanted, (SELECT octet_length(m.content) FROM messages m
-                WHERE m.tenant = $1 AND m.thread = $3 AND m.number = n.number) AS bytes
-                FROM (",
+            "page AS MATERIALIZED (",
             numbers_of_others!($from, $order, "$5"),
-            ") AS n"
+            "), "
         )
     };
 }
 
 macro_rules! look_up {
     () => {
+        "SELECT m.* FROM page n CROSS JOIN EACH messages m WHERE m.tenant = $1 AND m.thread = $3
+            AND m.number = n.number DONE"
+    };
+}
+
+macro_rules! behind_others {
+    ($there:expr, $order:expr) => {
         concat!(
-            "(SELECT ",
-            paged!(),
-            " FROM messages m
-                WHERE m.tenant = $1 AND m.thread = $3 AND m.number = wanted)"
+            "CASE WHEN EXISTS (",
+            numbers_of_others!($there, $order, "1"),
+            ") THEN 1 ELSE 0 END"
         )
     };
 }
@@ -116,47 +122,18 @@ macro_rules! numbers_of_others {
 }
 
 /// A thread's messages upwards from a number.
-pub(super) const THREAD_ASCENDING: &str = thread_page!(
-    messages!("> $4", "ASC"),
-    paged!(),
-    "coalesce((SELECT min(number) FROM page), $4 + 1) > 1",
-    "ASC"
-);
+pub(super) const THREAD_ASCENDING: &str = thread_page!("", messages!("> $4", "ASC"), "NULL");
 /// A thread's messages downwards from a number.
-pub(super) const THREAD_DESCENDING: &str = thread_page!(
-    messages!("< $4", "DESC"),
-    paged!(),
-    "coalesce((SELECT max(number) FROM page), $4 - 1)
-            < (SELECT message_count FROM threads WHERE tenant = $1 AND id = $3)",
-    "DESC"
-);
+pub(super) const THREAD_DESCENDING: &str = thread_page!("", messages!("< $4", "DESC"), "NULL");
 /// The same upwards, without those of one sender.
 pub(super) const THREAD_ASCENDING_OF_OTHERS: &str = thread_page!(
-    messages_of_others!("> $4", "ASC"),
+    page_of_others!("> $4", "ASC"),
     look_up!(),
-    concat!(
-        "EXISTS (",
-        numbers_of_others!(
-            "< coalesce((SELECT min(number) FROM page), $4 + 1)",
-            "DESC",
-            "1"
-        ),
-        ")"
-    ),
-    "ASC"
+    behind_others!("< coalesce((SELECT min(number) FROM page), $4 + 1)", "DESC")
 );
 /// The same downwards, without those of one sender.
 pub(super) const THREAD_DESCENDING_OF_OTHERS: &str = thread_page!(
-    messages_of_others!("< $4", "DESC"),
+    page_of_others!("< $4", "DESC"),
     look_up!(),
-    concat!(
-        "EXISTS (",
-        numbers_of_others!(
-            "> coalesce((SELECT max(number) FROM page), $4 - 1)",
-            "ASC",
-            "1"
-        ),
-        ")"
-    ),
-    "DESC"
+    behind_others!("> coalesce((SELECT max(number) FROM page), $4 - 1)", "ASC")
 );
