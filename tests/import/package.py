@@ -1,7 +1,7 @@
 """Data made by the real django_messages_drf, and what the package says of them:
 
     package.py leftovers     a few threads, and what the package's bugs and owners leave behind
-    package.py many N        N messages, by the package's own calls
+    package.py many N        N messages, by the package's own calls; some leave with their users
     package.py tell          as JSON, what each user finds where
 
 It is told the database by DJANGO_DATABASE. `tell` asks the package; what it says of the leftovers is
@@ -111,11 +111,14 @@ def many(count):
             batch.__enter__()
         if len(threads) < 2 or chance.random() < 0.2:
             people = chance.sample(users, chance.choice([2, 2, 2, 3, 5]))
-            thread = start(people[0], people[1:], f"Subject {number}", f"Message {number}. " + "x" * chance.randrange(400))
+            # Nobody else, or one of them twice, is what makes two rows of a user.
+            recipients = people[1:] if chance.random() < 0.97 else chance.choice([people[:1], people[1:] + people[1:2]])
+            thread = start(people[0], recipients, f"Subject {number}", f"Message {number}. " + "x" * chance.randrange(400))
             threads.append((thread, people))
         else:
             thread, people = chance.choice(threads[-500:])
-            Message.new_reply(thread, chance.choice(people), f"Message {number}. " + "y" * chance.randrange(400))
+            sender = chance.choice(people if chance.random() < 0.99 else users)
+            Message.new_reply(thread, sender, f"Message {number}. " + "y" * chance.randrange(400))
         row = thread.userthread_set.filter(user=chance.choice(people))
         if chance.random() < 0.3:
             row.update(unread=False)
@@ -123,6 +126,12 @@ def many(count):
             row.update(deleted=True)
         if number % 1000 == 999 or number == count - 1:
             batch.__exit__(None, None, None)
+    # Their messages go with them, and leave threads without any; or nothing goes with them.
+    leaving = chance.sample(users, max(2, everybody // 100))
+    for user in leaving[::2]:
+        user.delete()
+    for user in leaving[1::2]:
+        unguarded("DELETE FROM auth_user WHERE id = %s", user.pk)
 
 
 # What Letterbox is to make of it.
@@ -183,14 +192,19 @@ def tell():
                 others_since if unread else 0,
             ]
         threads.append({"subject": repaired_subject(subjects.get(pk, "")), "messages": said, "views": views})
-    # The package's own words, where it does not break.
+    # The package's own words, where it does not break, and has what a sender who takes no part gets.
     package = {}
     for user in User.objects.all():
-        has_messages = {"messages__isnull": False}
-        inbox = Thread.inbox(user).filter(**has_messages).distinct()
+        inbox, unread, deleted = (
+            folder.filter(messages__isnull=False).distinct()
+            for folder in [Thread.inbox(user), Thread.unread(user), Thread.deleted(user)]
+        )
+        strange = Thread.objects.filter(messages__sender=user).exclude(userthread__user=user).distinct()
         package[str(user.pk)] = {
             "inbox": inbox.count(),
-            "deleted": Thread.deleted(user).filter(**has_messages).exclude(pk__in=inbox).distinct().count(),
+            "unread": sum(thread.last_message().sender_id != user.pk for thread in unread),
+            "deleted": deleted.exclude(pk__in=inbox).count() + strange.count(),
+            "messages": user.sent_messages.count(),
         }
     return {"names": {str(pk): name for pk, name in names.items()}, "threads": threads, "package": package}
 

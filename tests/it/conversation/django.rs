@@ -1,7 +1,7 @@
 //! `letterbox import django`, on data that the real package has made and that the package itself
 //! tells of (`tests/import/package.py`): every thread of every user, message by message.
 
-use std::{collections::BTreeMap, path::Path, process::Command};
+use std::{collections::BTreeMap, path::Path, process::Command, time::Duration};
 
 use serde::Deserialize;
 
@@ -12,6 +12,9 @@ use crate::{
 
 /// How many messages the larger data set has; `LETTERBOX_TEST_DJANGO_MESSAGES` says otherwise.
 const MANY: &str = "3000";
+
+/// How long a command may take over the larger data set.
+const LONG: Duration = Duration::from_mins(10);
 
 /// A database that the package has filled.
 struct Package(Deployment);
@@ -39,7 +42,25 @@ struct ToldThread {
 #[derive(Debug, Deserialize, PartialEq)]
 struct Counted {
     inbox: i32,
+    unread: i32,
     deleted: i32,
+    /// Messages that the user has sent.
+    messages: usize,
+}
+
+/// A user's view of a thread, in words that both sides have.
+#[derive(Debug, PartialEq)]
+struct Seen {
+    subject: String,
+    place: String,
+    unread: i32,
+    /// Everybody who takes part, in the order of their ids.
+    users: Vec<String>,
+    starter: bool,
+    messages: usize,
+    /// When the first and the last message were sent, in microseconds.
+    times: [i64; 2],
+    last_sender: String,
 }
 
 impl Package {
@@ -81,18 +102,42 @@ impl Package {
 
     /// The import from here, to its good end.
     async fn imported(&self, target: &Deployment, arguments: &[&str]) -> Ended {
-        let ended = self.import(target, arguments).ended().await;
+        let importing = self.import(target, arguments);
+        let ended = importing.ended_within(LONG).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         ended
     }
 }
 
+impl ToldThread {
+    /// How this user should see it; none: the user takes no part.
+    fn seen_by(&self, user: &str) -> Option<Seen> {
+        let (place, unread) = self.views.get(user)?;
+        let (first, last) = (self.messages.first()?, self.messages.last()?);
+        Some(Seen {
+            subject: self.subject.clone(),
+            place: place.clone(),
+            unread: *unread,
+            users: self.views.keys().cloned().collect(),
+            starter: first.0 == user,
+            messages: self.messages.len(),
+            times: [first.2, last.2],
+            last_sender: last.0.clone(),
+        })
+    }
+
+    fn has_message_of(&self, user: &str) -> bool {
+        self.messages.iter().any(|(sender, ..)| sender == user)
+    }
+}
+
 impl Told {
+    fn messages(&self) -> impl Iterator<Item = &(String, String, i64)> {
+        self.threads.iter().flat_map(|thread| &thread.messages)
+    }
+
     fn message_count(&self) -> usize {
-        self.threads
-            .iter()
-            .map(|thread| thread.messages.len())
-            .sum()
+        self.messages().count()
     }
 
     /// Everybody who takes part in something, and everybody else whom the package knows.
@@ -108,49 +153,29 @@ impl Told {
     async fn assert_served(&self, server: &Server) {
         for user in self.users() {
             let client = Client::over(server.connect()).with("x-user-id", user);
-            let expected: Vec<_> = self
+            let own: Vec<(&ToldThread, Seen)> = self
                 .threads
                 .iter()
-                .filter_map(|thread| Some((thread, thread.views.get(user)?)))
+                .filter_map(|thread| Some((thread, thread.seen_by(user)?)))
                 .collect();
-            let listed = everything(&client, Folder::All).await;
-            let found: Vec<_> = listed.iter().map(seen).collect();
-            let told = expected
-                .iter()
-                .map(|(thread, (place, unread))| (thread.subject.clone(), place.as_str(), *unread));
-            assert_eq!(found, told.collect::<Vec<_>>(), "user {user}");
-
-            for ((thread, _), view) in expected.iter().zip(&listed) {
-                let id = &view.thread.as_ref().expect("a view has a thread").id;
+            for (folder, holds) in folders(user) {
+                let listed = everything(&client, folder).await;
+                let found: Vec<Seen> = listed.iter().map(seen).collect();
+                let expected = own.iter().filter(|(thread, seen)| holds(thread, seen));
+                let expected: Vec<&Seen> = expected.map(|(_, seen)| seen).collect();
                 assert_eq!(
-                    messages(&client, id).await,
-                    thread.messages,
-                    "{}",
-                    thread.subject
+                    found.iter().collect::<Vec<_>>(),
+                    expected,
+                    "{user}: {folder:?}"
                 );
+                let total = client.list(folder).await.total_size;
+                assert_eq!(total, count(expected.len()), "{user}: {folder:?}");
+                if folder == Folder::All {
+                    let mine = own.iter().map(|(thread, _)| *thread);
+                    assert_messages(&client, mine.zip(&listed)).await;
+                }
             }
-            self.assert_counted(user, &client, &found).await;
-        }
-    }
-
-    /// Checks a user's counts and folders against what lies where.
-    async fn assert_counted(&self, user: &str, client: &Client, found: &[(String, &str, i32)]) {
-        let count = |of: &dyn Fn(&&(String, &str, i32)) -> bool| {
-            i32::try_from(found.iter().filter(of).count()).expect("few threads")
-        };
-        let summary = client.summary().await;
-        let inbox = count(&|(_, place, _)| *place == "inbox");
-        let deleted = count(&|(_, place, _)| *place == "deleted");
-        let unread = count(&|(_, place, unread)| *place == "inbox" && *unread > 0);
-        assert_eq!(summary.inbox_thread_count, inbox, "user {user}");
-        assert_eq!(summary.deleted_thread_count, deleted, "user {user}");
-        assert_eq!(summary.unread_thread_count, unread, "user {user}");
-        for (folder, count) in [
-            (Folder::Inbox, inbox),
-            (Folder::Deleted, deleted),
-            (Folder::Unread, unread),
-        ] {
-            assert_eq!(client.list(folder).await.total_size, count, "user {user}");
+            assert_counted(user, &client, own.iter().map(|(_, seen)| seen)).await;
         }
     }
 
@@ -158,18 +183,80 @@ impl Told {
     async fn assert_counted_by_the_package(&self, server: &Server) {
         for (user, counted) in &self.package {
             let client = Client::over(server.connect()).with("x-user-id", user);
-            let started = everything(&client, Folder::Sent).await;
-            let started = started.iter().filter(|view| seen(view).1 == "started");
+            let all = everything(&client, Folder::All).await;
+            let started = all.iter().filter(|view| seen(view).place == "started");
             let summary = client.summary().await;
             let found = Counted {
                 inbox: summary.inbox_thread_count,
+                unread: summary.unread_thread_count,
                 // The package has one flag for what is deleted and what waits for an answer.
-                deleted: summary.deleted_thread_count
-                    + i32::try_from(started.count()).expect("few threads"),
+                deleted: summary.deleted_thread_count + count(started.count()),
+                messages: self
+                    .messages()
+                    .filter(|(sender, ..)| sender == user)
+                    .count(),
             };
             assert_eq!(found, *counted, "user {user}");
         }
     }
+}
+
+type Holds = fn(&str, &ToldThread, &Seen) -> bool;
+
+/// Every folder of a user's, and what it holds.
+fn folders(user: &str) -> impl Iterator<Item = (Folder, impl Fn(&ToldThread, &Seen) -> bool)> {
+    let folders: [(Folder, Holds); 5] = [
+        (Folder::All, |_, _, _| true),
+        (Folder::Inbox, |_, _, seen| seen.place == "inbox"),
+        (Folder::Unread, |_, _, seen| {
+            seen.place == "inbox" && seen.unread > 0
+        }),
+        (Folder::Sent, |user, thread, seen| {
+            seen.place != "deleted" && thread.has_message_of(user)
+        }),
+        (Folder::Deleted, |_, _, seen| seen.place == "deleted"),
+    ];
+    folders.into_iter().map(move |(folder, holds)| {
+        (folder, move |thread: &ToldThread, seen: &Seen| {
+            holds(user, thread, seen)
+        })
+    })
+}
+
+/// Checks threads message by message.
+async fn assert_messages(
+    client: &Client,
+    threads: impl Iterator<Item = (&ToldThread, &ThreadView)>,
+) {
+    for (told, view) in threads {
+        let found = messages_of(client, &view.thread().id).await;
+        assert_eq!(found, told.messages, "{}", told.subject);
+    }
+}
+
+/// Checks a user's counts against what lies where.
+async fn assert_counted(user: &str, client: &Client, own: impl Iterator<Item = &Seen>) {
+    let (mut inbox, mut deleted, mut unread, mut unread_messages) = (0, 0, 0, 0);
+    for seen in own {
+        match seen.place.as_str() {
+            "inbox" => {
+                inbox += 1;
+                unread += i32::from(seen.unread > 0);
+                unread_messages += seen.unread;
+            }
+            "deleted" => deleted += 1,
+            _ => {}
+        }
+    }
+    let summary = client.summary().await;
+    assert_eq!(summary.inbox_thread_count, inbox, "user {user}");
+    assert_eq!(summary.deleted_thread_count, deleted, "user {user}");
+    assert_eq!(summary.unread_thread_count, unread, "user {user}");
+    assert_eq!(summary.unread_message_count, unread_messages, "user {user}");
+}
+
+fn count(count: usize) -> i32 {
+    i32::try_from(count).expect("not that many")
 }
 
 /// A whole folder.
@@ -191,20 +278,36 @@ async fn everything(client: &Client, folder: Folder) -> Vec<ThreadView> {
     }
 }
 
-/// Subject, where it lies, how much is unread.
-fn seen(view: &ThreadView) -> (String, &'static str, i32) {
-    let subject = view.thread.as_ref().expect("a thread").subject.clone();
+/// A view in words that the package has, too.
+fn seen(view: &ThreadView) -> Seen {
     let place = match view.placement() {
         Placement::Inbox => "inbox",
         Placement::Started => "started",
         Placement::Deleted => "deleted",
         Placement::Unspecified => "nowhere",
     };
-    (subject, place, view.unread_count)
+    let mut users: Vec<String> = view.participants().into_iter().map(str::to_owned).collect();
+    users.sort_unstable();
+    let times = [view.first_message_time, view.last_message_time];
+    assert_eq!(view.unread, view.unread_count > 0);
+    Seen {
+        subject: view.subject().to_owned(),
+        place: place.to_owned(),
+        unread: view.unread_count,
+        users,
+        starter: view.started_by_viewer,
+        messages: usize::try_from(view.thread().message_count).expect("a count"),
+        times: times.map(|time| micros(time.expect("a time"))),
+        last_sender: view.last_sender().to_owned(),
+    }
+}
+
+fn micros(time: prost_types::Timestamp) -> i64 {
+    time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000
 }
 
 /// All messages of a thread: sender, content, time.
-async fn messages(client: &Client, thread: &str) -> Vec<(String, String, i64)> {
+async fn messages_of(client: &Client, thread: &str) -> Vec<(String, String, i64)> {
     let mut all = Vec::new();
     let mut request = GetThreadRequest {
         thread_id: thread.to_owned(),
@@ -215,12 +318,10 @@ async fn messages(client: &Client, thread: &str) -> Vec<(String, String, i64)> {
         let page = client.get_thread(request.clone()).await;
         let page = page.expect("a thread is read");
         all.extend(page.messages.into_iter().map(|message| {
-            let time = message.send_time.expect("a time");
-            let micros = time.seconds * 1_000_000 + i64::from(time.nanos) / 1_000;
             (
                 message.sender.expect("a sender").id,
                 message.content,
-                micros,
+                micros(message.send_time.expect("a time")),
             )
         }));
         request.page_token = page.next_page_token;
@@ -310,24 +411,26 @@ async fn an_import_that_is_killed_goes_on_and_ends_as_one_that_was_not(
 
     let all = i64::try_from(told.message_count()).expect("a count");
     let mut before = 0;
-    for _ in 0..2 {
+    // At the beginning, and in the middle.
+    for share in [0, all / 3] {
         let importing = package.import(&target, &[]);
+        let enough = share.max(before);
         let written =
-            async || Some(target.count("messages", "true").await).filter(|now| *now > before);
-        before = eventually("some of the messages", written).await;
+            async || Some(target.count("messages", "true").await).filter(|now| *now > enough);
+        before = eventually_within(LONG, "some of the messages", written).await;
         importing.kill();
-        target.check().await;
+        target.check_within(LONG).await;
     }
     assert!(before < all, "{before} of {all} before it was killed last");
 
     package.imported(&target, &[]).await;
     assert_eq!(target.count("messages", "true").await, all);
-    target.check().await;
+    target.check_within(LONG).await;
     let server = target.serve(&[]).await;
     told.assert_served(&server).await;
     told.assert_counted_by_the_package(&server).await;
     server.stop().await;
-    target.check().await;
+    target.check_within(LONG).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -354,7 +457,7 @@ async fn an_import_goes_to_a_tenant_of_its_own_unless_told_to_merge() {
     let server = target.serve(&[]).await;
     let ana = Client::over(server.connect()).with("x-user-id", "1");
     let merged = everything(&ana, Folder::All).await;
-    assert_eq!(seen(merged.last().expect("threads")).0, "before");
+    assert_eq!(merged.last().expect("threads").subject(), "before");
     let told = package.told().await;
     let own = told
         .threads

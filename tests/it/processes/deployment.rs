@@ -1,6 +1,6 @@
 //! What processes share and leave behind: a database and a working directory.
 
-use std::{net::SocketAddr, path::Path, process::Command};
+use std::{net::SocketAddr, path::Path, process::Command, time::Duration};
 
 use sqlx::{AssertSqlSafe, Connection, PgConnection, SqliteConnection};
 use tempfile::TempDir;
@@ -75,7 +75,13 @@ impl Deployment {
 
     /// Checks what is stored, and that it agrees.
     pub(crate) async fn check(&self) {
-        let ended = self.run(&["check"]).await;
+        self.check_within(PATIENCE).await;
+    }
+
+    /// Checks what is stored, where that is so much that it may take longer.
+    pub(crate) async fn check_within(&self, patience: Duration) {
+        let checking = Process::start(self.command(&["check"]));
+        let ended = checking.ended_within(patience).await;
         assert_eq!(ended.code, Some(0), "{ended:?}");
         let [line] = ended.stdout.as_slice() else {
             panic!("not one line: {ended:?}");

@@ -7,6 +7,7 @@ use std::{
     path::Path,
     process::{Child, Command, Stdio},
     thread::JoinHandle,
+    time::Duration,
 };
 
 use tokio::sync::watch;
@@ -111,8 +112,13 @@ impl Process {
     }
 
     /// Waits for its end.
-    pub(crate) async fn ended(mut self) -> Ended {
-        let ended = eventually("the end of the process", || {
+    pub(crate) async fn ended(self) -> Ended {
+        self.ended_within(PATIENCE).await
+    }
+
+    /// Waits for its end, where that may take longer than what tests wait for.
+    pub(crate) async fn ended_within(mut self, patience: Duration) -> Ended {
+        let ended = eventually_within(patience, "the end of the process", || {
             ready(self.child.try_wait().expect("a child can be waited for"))
         });
         let code = ended.await.code();

@@ -46,16 +46,33 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits for something that has to happen, and fails where it does not.
 pub(crate) async fn soon<T>(what: &str, happening: impl Future<Output = T>) -> T {
-    let happened = tokio::time::timeout(PATIENCE, happening).await;
-    happened.unwrap_or_else(|_| panic!("waited {PATIENCE:?} in vain for {what}"))
+    within(PATIENCE, what, happening).await
+}
+
+/// Waits so long for something that has to happen, and fails where it does not.
+async fn within<T>(patience: Duration, what: &str, happening: impl Future<Output = T>) -> T {
+    let happened = tokio::time::timeout(patience, happening).await;
+    happened.unwrap_or_else(|_| panic!("waited {patience:?} in vain for {what}"))
 }
 
 /// Asks again and again until there is an answer, for what the server does in its own time.
-pub(crate) async fn eventually<T, F>(what: &str, mut ask: impl FnMut() -> F) -> T
+pub(crate) async fn eventually<T, F>(what: &str, ask: impl FnMut() -> F) -> T
 where
     F: Future<Output = Option<T>>,
 {
-    soon(what, async {
+    eventually_within(PATIENCE, what, ask).await
+}
+
+/// Asks again and again until there is an answer, for what may take so long.
+pub(crate) async fn eventually_within<T, F>(
+    patience: Duration,
+    what: &str,
+    mut ask: impl FnMut() -> F,
+) -> T
+where
+    F: Future<Output = Option<T>>,
+{
+    within(patience, what, async {
         loop {
             if let Some(answer) = ask().await {
                 return answer;
