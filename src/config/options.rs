@@ -92,7 +92,8 @@ pub enum Command {
 /// How to bring the tables up to date.
 #[derive(Clone, Copy, Debug, Args)]
 pub struct Migrate {
-    /// Change nothing, and say whether they are: status 0 where they are, 1 where they are not
+    /// Change nothing, and say whether the tables are up to date: status 0 where they are, 1 where
+    /// they are not
     #[arg(long)]
     pub check: bool,
 }

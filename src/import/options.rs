@@ -44,7 +44,7 @@ pub struct Django {
     /// [default: the primary key]
     #[arg(long, value_name = "COLUMN")]
     pub(super) user_id: Option<String>,
-    /// Read and report, and write nothing
+    /// Read and report, and import nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }

@@ -3,7 +3,8 @@
 use std::{fmt, sync::Arc};
 
 use sqlx::{
-    Connection, PgConnection, Postgres, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions,
+    ConnectOptions, Connection, PgConnection, Postgres, Sqlite, SqliteConnection,
+    postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
 };
 
 use super::{
@@ -84,12 +85,15 @@ pub async fn check(address: &Address, progress: &Progress) -> Result<Report, Ope
             // As the file is, without the settings of a server, which would write to an empty one.
             let options = SqliteConnectOptions::new()
                 .filename(options.get_filename())
-                .read_only(true);
+                .read_only(true)
+                .disable_statement_logging();
             let connection = connect::<SqliteConnection>(&options).await;
             check_all::<Sqlite>(connection.map_err(connected)?, "BEGIN", progress).await
         }
         Address::Postgres(options) => {
-            let connection = connect::<PgConnection>(options).await;
+            // Of a large database each statement takes long: nothing to warn of.
+            let options = PgConnectOptions::clone(options).disable_statement_logging();
+            let connection = connect::<PgConnection>(&options).await;
             check_all::<Postgres>(connection.map_err(connected)?, POSTGRES_SNAPSHOT, progress).await
         }
     };

@@ -6,7 +6,8 @@
 use std::fmt;
 
 use sqlx::{
-    Connection, PgConnection, Postgres, Sqlite, SqliteConnection, sqlite::SqliteConnectOptions,
+    ConnectOptions, Connection, PgConnection, Postgres, Sqlite, SqliteConnection,
+    postgres::PgConnectOptions, sqlite::SqliteConnectOptions,
 };
 
 use super::{
@@ -47,12 +48,15 @@ pub async fn repair(address: &Address, progress: &Progress) -> Result<Vec<Repair
             let _lock = FileLock::take(file).map_err(|error: LockError| {
                 OpenError::Locked(address.to_string(), error.to_string())
             })?;
-            let options = SqliteConnectOptions::new().filename(file);
+            let options = SqliteConnectOptions::new()
+                .filename(file)
+                .disable_statement_logging();
             let connection = connect::<SqliteConnection>(&options).await;
             repair_all::<Sqlite>(connection.map_err(connected)?, "BEGIN", progress).await
         }
         Address::Postgres(options) => {
-            let connection = connect::<PgConnection>(options).await;
+            let options = PgConnectOptions::clone(options).disable_statement_logging();
+            let connection = connect::<PgConnection>(&options).await;
             let connection = connection.map_err(connected)?;
             repair_all::<Postgres>(connection, POSTGRES_SNAPSHOT, progress).await
         }

@@ -227,9 +227,15 @@ async fn the_manual_names_every_command_and_setting() {
         "health",
         "bench",
         "LETTERBOX_LISTEN",
+        // Of subcommands.
+        r"\-\-repair",
+        r"\-\-user\-table",
+        r"\-\-expires\-in",
     ] {
         assert!(page.contains(word), "{word}: {page}");
     }
+    let settings = page.matches(r"\fB\-\-drain\-timeout\fR \fI").count();
+    assert_eq!(settings, 1, "a setting is explained once: {page}");
 }
 
 #[rstest]
@@ -245,6 +251,40 @@ async fn help_names_what_there_is(#[case] arguments: &str, #[case] named: &[&str
     for name in named {
         assert!(text.contains(name), "{name} is not in {text}");
     }
+}
+
+#[rstest]
+#[case::of_the_check("check --help", "--database-url", "--listen")]
+#[case::of_the_import("import django --help", "--database-url", "--queue-max")]
+#[case::of_health("health --help", "--listen", "--database-url")]
+#[case::of_tokens("token --help", "--user", "--config")]
+#[tokio::test(flavor = "multi_thread")]
+async fn help_leaves_out_what_does_not_concern_the_command(
+    #[case] arguments: &str,
+    #[case] named: &str,
+    #[case] left_out: &str,
+) {
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let text = run(&arguments).await.stdout.join("\n");
+    let is_option = |name: &str| text.contains(&format!(" {name} <"));
+    assert!(is_option(named), "{text}");
+    assert!(!is_option(left_out), "{text}");
+}
+
+#[rstest]
+#[case::a_command("chekc", "'chekc': a similar subcommand exists: 'check'")]
+#[case::an_option(
+    "check --repiar",
+    "'--repiar' found: a similar argument exists: '--repair'"
+)]
+#[case::no_command("import", "the subcommand is missing")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_mistyped_is_told_what_was_meant(#[case] arguments: &str, #[case] told: &str) {
+    let folder = tempfile::TempDir::new().expect("a folder to work in");
+    let arguments: Vec<&str> = arguments.split(' ').collect();
+    let line = Process::start(letterbox(folder.path(), &arguments));
+    let line = line.refused(2).await;
+    assert!(line.contains(told), "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
