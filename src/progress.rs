@@ -1,8 +1,8 @@
 //! What a run shows of itself while it runs, on a terminal.
 
-use std::{io::IsTerminal, time::Duration};
+use std::{fmt::Write, io::IsTerminal, time::Duration};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 
 /// A bar on standard error; nothing where that is not a terminal.
 pub struct Progress(ProgressBar);
@@ -17,13 +17,14 @@ impl Progress {
             ProgressDrawTarget::hidden()
         };
         let bar = ProgressBar::with_draw_target(None, target);
+        bar.set_style(styled(""));
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
     }
 
     /// A new task, of so many steps.
     pub(crate) fn begin(&self, task: &'static str, steps: usize) {
-        let form = "{msg} {wide_bar} {human_pos}/{human_len} ({per_sec}, {eta} left)";
+        let form = "{msg} {wide_bar} {human_pos}/{human_len} ({rate}/s, {eta} left)";
         self.restart(task, steps as u64, form);
     }
 
@@ -37,12 +38,11 @@ impl Progress {
     }
 
     fn restart(&self, task: &'static str, length: u64, form: &str) {
-        let style = ProgressStyle::with_template(form);
-        self.0
-            .set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
-        self.0.reset();
         self.0.set_length(length);
         self.0.set_message(task);
+        self.0.reset();
+        // Last: until now the bar may have shown half of what is new.
+        self.0.set_style(styled(form));
     }
 
     pub(crate) fn advance(&self, steps: u64) {
@@ -58,4 +58,12 @@ impl Progress {
     pub fn end(&self) {
         self.0.finish_and_clear();
     }
+}
+
+fn styled(form: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(form);
+    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+        let _ = write!(text, "{:.0}", state.per_sec());
+    })
 }

@@ -8,7 +8,7 @@ use letterbox::{
     server::{Parts, StartError, Workshop},
 };
 
-use super::fail;
+use super::{fail, print};
 
 pub(super) async fn import(source: Options, settings: &Settings) -> Result<ExitCode, StartError> {
     let workshop = Workshop::open(settings, &Parts::default()).await?;
@@ -17,7 +17,7 @@ pub(super) async fn import(source: Options, settings: &Settings) -> Result<ExitC
     workshop.close().await;
     Ok(match account {
         Ok(account) => {
-            print!("{account}");
+            print(&account);
             if account.adds_up() {
                 ExitCode::SUCCESS
             } else {

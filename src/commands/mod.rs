@@ -4,7 +4,10 @@ mod import;
 mod serve;
 mod store;
 
-use std::process::ExitCode;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
 
 use letterbox::{
     bench,
@@ -38,11 +41,17 @@ pub(crate) async fn run(command: Command, settings: Settings) -> Result<ExitCode
 fn printed<E: std::fmt::Display>(result: Result<impl std::fmt::Display, E>) -> ExitCode {
     match result {
         Ok(text) => {
-            print!("{text}");
+            print(text);
             ExitCode::SUCCESS
         }
         Err(error) => fail(&error.to_string(), 1),
     }
+}
+
+/// Prints what somebody may want to read. Where nobody reads any more, as behind `| head`, the
+/// command has done its work all the same.
+fn print(text: impl std::fmt::Display) {
+    let _ = write!(io::stdout(), "{text}");
 }
 
 /// Says in one line what is wrong.

@@ -9,22 +9,28 @@ use letterbox::{
     store,
 };
 
+use super::print;
+
 /// Brings the tables up to date, or only says whether they are.
 pub(super) async fn migrate(settings: &Settings, only_check: bool) -> Result<ExitCode, StartError> {
     let database = server::database_address(settings)?;
     if only_check {
         let missing = store::missing_migrations(&database).await?;
         for migration in &missing {
-            println!("not applied: {migration}");
+            print(format_args!("not applied: {migration}\n"));
         }
         if !missing.is_empty() {
-            println!("the tables of the {database} are not up to date: run `letterbox migrate`");
+            print(format_args!(
+                "the tables of the {database} are not up to date: run `letterbox migrate`\n"
+            ));
             return Ok(ExitCode::FAILURE);
         }
     } else {
         store::migrate(&database).await?;
     }
-    println!("the tables of the {database} are up to date");
+    print(format_args!(
+        "the tables of the {database} are up to date\n"
+    ));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -40,12 +46,12 @@ pub(super) async fn check(settings: &Settings, repair: bool) -> Result<ExitCode,
     let report = store::check(&database, &progress).await?;
     progress.end();
     for repaired in &repaired {
-        println!("{repaired}");
+        print(format_args!("{repaired}\n"));
     }
     for disagreement in &report.disagreements {
-        println!("{disagreement}");
+        print(format_args!("{disagreement}\n"));
     }
-    println!("{report}");
+    print(format_args!("{report}\n"));
     Ok(if report.disagreements.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -38,18 +38,26 @@ const SNAPSHOT: [&str; 2] = [
 impl Source {
     /// Connects, and begins a snapshot.
     pub(super) async fn open(from: &str) -> Result<Self, Error> {
-        let unusable = |problem: &dyn std::fmt::Display| Error::Open(problem.to_string());
+        let unusable = |problem: &str| Error::Open(problem.to_owned());
+        let refused = |error: sqlx::Error| match error.as_database_error() {
+            // In its own words, without codes and line numbers of its sources.
+            Some(error) => unusable(error.message()),
+            None => unusable(&error.to_string()),
+        };
         let mut source = if from.starts_with("postgres:") || from.starts_with("postgresql:") {
             // The parser's own words may quote the password.
             let options = PgConnectOptions::from_str(from)
-                .map_err(|_| unusable(&"not a URL such as postgres://user@host/name"))?;
+                .map_err(|_| unusable("not a URL such as postgres://user@host/name"))?;
             let connection = options.disable_statement_logging().connect().await;
-            Self::Postgres(connection.map_err(|error| unusable(&error))?)
+            Self::Postgres(connection.map_err(refused)?)
         } else {
             let file = from.strip_prefix("sqlite://").unwrap_or(from);
+            if file.contains("://") {
+                return Err(unusable("neither an SQLite file nor a postgres:// URL"));
+            }
             let options = SqliteConnectOptions::new().filename(file).read_only(true);
             let connection = options.disable_statement_logging().connect().await;
-            Self::Sqlite(connection.map_err(|error| unusable(&error))?)
+            Self::Sqlite(connection.map_err(refused)?)
         };
         let begun = match &mut source {
             Self::Sqlite(connection) => sqlx::raw_sql(SNAPSHOT[0]).execute(connection).await.err(),

@@ -113,6 +113,21 @@ async fn migrate_check_says_whether_the_tables_are_up_to_date_and_changes_nothin
     assert_eq!(ended.stdout.len(), 2, "{ended:?}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_reader_has_gone_has_done_its_work() {
+    let deployment = Deployment::new(Database::Sqlite).await;
+    for arguments in ["migrate", "check", "migrate --check"] {
+        let command = format!("{{ sleep 0.1; \"$0\" {arguments}; echo $? >&2; }} | true");
+        let mut shell = Command::new("bash");
+        shell
+            .current_dir(deployment.folder())
+            .args(["-c", &command, env!("CARGO_BIN_EXE_letterbox")])
+            .env("LETTERBOX_DATABASE_URL", deployment.url());
+        let ended = Process::start(shell).ended().await;
+        assert_eq!(ended.stderr, ["0"], "{arguments}");
+    }
+}
+
 /// Asks a server for its health, as its own container would.
 fn health(deployment: &Deployment, server: &Server, arguments: &[&str]) -> Process {
     let mut command = deployment.command(&["health"]);
@@ -301,6 +316,7 @@ async fn the_version_names_the_commit() {
 #[case::no_file("nothing.sqlite3", "cannot open")]
 #[case::no_tables("empty.sqlite3", "has no table django_messages_drf_thread")]
 #[case::no_url("postgres://ana:secret@host:port/name", "not a URL such as")]
+#[case::another_kind("mysql://ana:secret@host/name", "neither an SQLite file nor")]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_says_in_one_line_why_there_is_nothing_to_import(
     #[case] from: &str,
