@@ -1,7 +1,7 @@
 //! What is kept, and how it is read: the only module that knows of a database.
 //!
 //! A write is a [`Transaction`]: it takes a tenant's turn, loads what a batch of commands
-//! touches, saves what they changed, and commits. A read is one call of [`Store`], which answers
+//! touches, saves what they changed, and commits; or it is [`Optimistic`], and takes no turn. A read is one call of [`Store`], which answers
 //! from one snapshot. Nothing here decides anything, and nothing here knows who calls.
 
 mod check;

@@ -3,7 +3,8 @@
 //! A command is queued for its tenant. Whoever is free takes whatever has queued up and commits
 //! it as one transaction: take the turn, load, decide one by one in memory, save, commit, answer
 //! all. While one batch commits the next one fills, so the slower the disk, the larger the
-//! batches; and nothing waits where nothing else does.
+//! batches; and nothing waits where nothing else does. Where nobody else writes to the tenant, the
+//! turn is not needed, and saving commits as well (`optimistic`).
 //!
 //! The workers have a thread of their own. A tenant's writes are one after the other, so whatever
 //! holds up a turn holds up all of them: among the tasks of thousands of calls, each of a batch's
