@@ -12,12 +12,9 @@ use crate::{
 
 const USERS: [&str; 2] = ["ana", "ben"];
 
-/// Two threads of two people, as the model has them; each call is answered before the next begins,
-/// and its answer is what the model says.
+/// Two threads of two people.
 fn truth() -> Accounts {
-    let mut model = Tenant::default();
-    let mut accounts = Accounts::default();
-    let steps = [
+    truth_of([
         ("ana", send("plans", "one", 1)),
         ("ben", reply("two", 2)),
         (
@@ -33,7 +30,14 @@ fn truth() -> Accounts {
         ("ana", send("more", "five", 4)),
         ("ana", Action::Restore(0)),
         ("ben", reply("six", 5)),
-    ];
+    ])
+}
+
+/// What comes of these steps, as the model has it; each is answered before the next begins, and
+/// its answer is what the model says. Then ben reads the first thread.
+fn truth_of(steps: impl IntoIterator<Item = (&'static str, Action)>) -> Accounts {
+    let mut model = Tenant::default();
+    let mut accounts = Accounts::default();
     for (caller, action) in steps {
         let answer = model.act(caller, 0, &action).expect("nothing is refused");
         tell(
@@ -195,6 +199,22 @@ fn what_would_change_nothing_here_may_change_something_later() {
     accounts.calls[5].answered.as_mut().expect("it was").0 = 78;
     accounts.calls[7].begun = 40;
     accounts.calls[6].answered = None;
+    let violations = check(&accounts);
+    assert!(violations.is_empty(), "{violations:?}");
+}
+
+#[test]
+fn what_overlaps_may_have_happened_in_the_order_that_the_log_has() {
+    // Restored first or deleted first, it is deleted in the end: only the log tells how.
+    let mut accounts = truth_of([
+        ("ana", send("plans", "one", 1)),
+        ("ana", Action::Delete(0)),
+        ("ana", Action::Restore(0)),
+        ("ana", Action::Delete(0)),
+        ("ben", reply("two", 2)),
+    ]);
+    accounts.calls[1].answered.as_mut().expect("it was").0 = 28;
+    accounts.calls[2].begun = 12;
     let violations = check(&accounts);
     assert!(violations.is_empty(), "{violations:?}");
 }
