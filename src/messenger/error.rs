@@ -38,6 +38,11 @@ impl Error {
     pub(super) fn internal(source: impl std::error::Error + Send + Sync + 'static) -> Self {
         Self::Internal(Arc::new(source))
     }
+
+    /// Nobody knows any more whether a change was made.
+    pub(super) fn forgotten() -> Self {
+        Self::DatabaseUnavailable(Arc::new(Forgotten))
+    }
 }
 
 impl From<store::Error> for Error {
@@ -55,3 +60,8 @@ impl From<store::Error> for Error {
 #[derive(Debug, thiserror::Error)]
 #[error("a task panicked")]
 pub(super) struct Panicked;
+
+/// What would tell whether a commit was done is no longer kept.
+#[derive(Debug, thiserror::Error)]
+#[error("a commit lost its answer, and the event that would prove it was removed meanwhile")]
+struct Forgotten;

@@ -136,8 +136,13 @@ pub trait Transaction: Send {
     /// Removes the oldest of what is no longer kept, a bounded piece; says whether more is left.
     async fn expire(&mut self, tenant: &TenantId, expiry: Expiry) -> Result<bool>;
 
-    /// Whether the log holds this very event.
-    async fn holds_event(&mut self, tenant: &TenantId, position: LogPosition) -> Result<bool>;
+    /// Whether the log holds this very event. None: its position's event has been removed, and
+    /// which one that was cannot be learned any more.
+    async fn holds_event(
+        &mut self,
+        tenant: &TenantId,
+        position: LogPosition,
+    ) -> Result<Option<bool>>;
 
     /// Makes it durable. On any error the outcome is unknown.
     async fn commit(self: Box<Self>) -> Result<()>;

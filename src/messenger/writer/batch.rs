@@ -61,6 +61,8 @@ pub(super) enum Attempt {
     NotDone(Error),
     /// A commit was sent, and its outcome is unknown.
     Unknown(Vec<Decided>, Error),
+    /// An earlier commit's outcome will stay unknown: what would prove it is no longer kept.
+    Forgotten,
     /// It failed before any commit was sent.
     Failed(Failure),
 }
@@ -179,6 +181,7 @@ impl Shared {
             let error = match self.attempt(round, unknown.as_deref()).await {
                 Attempt::Done(decided) => return Ok(decided),
                 Attempt::WasDone => return Ok(unknown.unwrap_or_default()),
+                Attempt::Forgotten => return Err(Failure::Failed(Error::forgotten())),
                 Attempt::NotDone(error) => return Err(Failure::Failed(unavailable(error))),
                 Attempt::Failed(failure) if unknown.is_none() => return Err(failure),
                 Attempt::Failed(Failure::TurnTimedOut) => store::Error::TurnTimedOut.into(),
@@ -212,15 +215,20 @@ impl Shared {
             Err(error) => return Attempt::Failed(Failure::of(error)),
         };
         match self.was_done(&mut *transaction, round, unknown).await {
-            Ok(false) => {}
+            Ok(Some(false)) => {}
             // What it was found in is committed, though nothing was written: a primary that has
             // restarted shows what its synchronous standby may not have, and a commit waits for
             // that.
-            Ok(true) => {
+            Ok(Some(true)) => {
                 return match self.step(Step::Commit, transaction.commit()).await {
                     Ok(()) => Attempt::WasDone,
                     Err(error) => Attempt::Failed(Failure::of(error)),
                 };
+            }
+            // To do it again might be to do it twice.
+            Ok(None) => {
+                transaction.roll_back().await;
+                return Attempt::Forgotten;
             }
             Err(failure) => {
                 transaction.roll_back().await;
@@ -250,19 +258,19 @@ impl Shared {
         }
     }
 
-    /// Whether an earlier try was committed after all. A transaction is committed whole: one of its
-    /// events is proof enough.
+    /// Whether an earlier try was committed after all; none where that can no longer be learned. A
+    /// transaction is committed whole: one of its events is proof enough.
     async fn was_done(
         &self,
         transaction: &mut dyn Transaction,
         round: &[Batch],
         unknown: Option<&[Decided]>,
-    ) -> Result<bool, Failure> {
+    ) -> Result<Option<bool>, Failure> {
         let mut proofs = round.iter().zip(unknown.into_iter().flatten());
         let proof = proofs
             .find_map(|(batch, decided)| Some((&batch.tenant, decided.written.as_ref()?.through)));
         let Some((tenant, event)) = proof else {
-            return Ok(false);
+            return Ok(Some(false));
         };
         self.take_turn(transaction, tenant).await?;
         let looking = transaction.holds_event(tenant, event);

@@ -73,17 +73,20 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
         Ok(more || i64::try_from(requests).unwrap_or(0) >= EXPIRE_ROWS)
     }
 
-    async fn holds_event(&mut self, tenant: &TenantId, position: LogPosition) -> Result<bool> {
+    async fn holds_event(
+        &mut self,
+        tenant: &TenantId,
+        position: LogPosition,
+    ) -> Result<Option<bool>> {
         let params = [
             Param::Text(tenant.as_str()),
             Param::Int(position.number),
             Param::Id(position.event.0),
         ];
-        Ok(self
-            .0
-            .fetch(|sql| &sql.holds_event, &params)
-            .await?
-            .is_some())
+        let json = self.0.fetch(|sql| &sql.holds_event, &params).await?;
+        let (held, oldest): (i64, Option<i64>) = parse(&json.unwrap_or_default())?;
+        let removed = oldest.is_some_and(|oldest| oldest > position.number);
+        Ok((!removed).then_some(held > 0))
     }
 
     async fn commit(mut self: Box<Self>) -> Result<()> {

@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use letterbox::{messenger::Error, model::ThreadId};
+
 use super::{
     faults::{Cause, Fault, Gate, Point},
-    service::{Service, queued},
+    service::{Answer, Service, Watcher, queued},
 };
 use crate::support::prelude::*;
 
@@ -46,47 +48,101 @@ async fn a_service_that_hears_no_announcements_looks_by_itself() {
     first.assert_sound().await;
 }
 
-/// A commit loses its answer, and others write before it is looked for.
+/// A reply whose commit loses its answer, and others' replies before anybody looks for it.
+struct Overtaken {
+    first: Service,
+    second: Service,
+    plans: ThreadId,
+    watch: Watcher,
+}
+
+impl Overtaken {
+    /// Also what the lost reply is answered, when what happens meanwhile has happened.
+    async fn by_others(done: bool, meanwhile: impl AsyncFnOnce(&Service)) -> (Self, Answer) {
+        let first = Service::start(Database::Postgres).await;
+        let second = first.replica(INTERVAL).await;
+        let (ana, ben) = (first.user("ana"), second.user("ben"));
+        let plans = ana.start("plans", &["ben"], "1").await.unwrap().0.thread;
+        let watch = ben.watch(None).await;
+
+        let faults = &first.faults;
+        let lost = if done {
+            Fault::AnswerLost(Cause::Outage)
+        } else {
+            Fault::Fails(Cause::Outage)
+        };
+        let gate = faults.hold(Point::Commit);
+        faults.once(Point::Commit, lost);
+        let (begun, commits) = (faults.count(Point::Begin), faults.count(Point::Commit));
+        let lunch = queued(ana.reply(plans, "Lunch?")).await;
+        faults.reached(Point::Commit, commits + 1).await;
+        let settling = faults.hold(Point::Begin);
+        gate.open();
+        faults.reached(Point::Begin, begun + 2).await;
+        for content in ["Dinner?", "Tea?"] {
+            ben.reply(plans, content).await.unwrap();
+        }
+        meanwhile(&first).await;
+        settling.open();
+        let answer = soon("an answer", lunch).await;
+        let overtaken = Self {
+            first,
+            second,
+            plans,
+            watch,
+        };
+        (overtaken, answer)
+    }
+
+    /// The thread's messages, in the order of their numbers.
+    async fn lines(&self) -> Vec<String> {
+        self.second.user("ben").lines(self.plans).await
+    }
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_commit_is_settled_though_others_have_written_since(
     #[values(true, false)] done: bool,
 ) {
-    let first = Service::start(Database::Postgres).await;
-    let second = first.replica(INTERVAL).await;
-    let (ana, ben) = (first.user("ana"), second.user("ben"));
-    let plans = ana.start("plans", &["ben"], "1").await.unwrap().0.thread;
-    let mut watch = ben.watch(None).await;
-
-    let faults = &first.faults;
-    let lost = if done {
-        Fault::AnswerLost(Cause::Outage)
-    } else {
-        Fault::Fails(Cause::Outage)
-    };
-    let gate = faults.hold(Point::Commit);
-    faults.once(Point::Commit, lost);
-    let (begun, commits) = (faults.count(Point::Begin), faults.count(Point::Commit));
-    let lunch = queued(ana.reply(plans, "Lunch?")).await;
-    faults.reached(Point::Commit, commits + 1).await;
-    let settling = faults.hold(Point::Begin);
-    gate.open();
-    faults.reached(Point::Begin, begun + 2).await;
-    for content in ["Dinner?", "Tea?"] {
-        ben.reply(plans, content).await.unwrap();
-    }
-    settling.open();
-    soon("an answer", lunch).await.unwrap();
-
-    let mut lines = ben.lines(plans).await;
-    assert_eq!(watch.lines(3).await, lines[1..]);
+    let (mut overtaken, answer) = Overtaken::by_others(done, async |_| {}).await;
+    answer.unwrap();
+    let mut lines = overtaken.lines().await;
+    assert_eq!(overtaken.watch.lines(3).await, lines[1..]);
     for line in &mut lines {
         *line = line.split_off(2);
     }
     lines.sort_unstable();
     let expected = ["ana: 1", "ana: Lunch?", "ben: Dinner?", "ben: Tea?"];
     assert_eq!(lines, expected);
-    first.assert_sound().await;
+    overtaken.first.assert_sound().await;
+}
+
+/// Its event would prove it, and is gone: to do it again might be to do it twice.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_commit_whose_event_is_no_longer_kept_is_not_done_again(
+    #[values(true, false)] done: bool,
+) {
+    let remove = async |service: &Service| {
+        // As retention does: the newest event stays.
+        for table in ["audience", "events"] {
+            let before = "(SELECT max(position) FROM events)";
+            let sql = format!("DELETE FROM {table} WHERE position < {before}");
+            service.execute(&sql).await;
+        }
+    };
+    let (overtaken, answer) = Overtaken::by_others(done, remove).await;
+    assert!(
+        matches!(answer, Err(Error::DatabaseUnavailable(_))),
+        "{answer:?}"
+    );
+    let lines = overtaken.lines().await;
+    let sent = lines.iter().filter(|line| line.ends_with("Lunch?")).count();
+    assert_eq!(sent, usize::from(done), "{lines:?}");
+    // What comes next is not held up by it.
+    let ana = overtaken.first.user("ana");
+    ana.reply(overtaken.plans, "Supper?").await.unwrap();
 }
 
 /// The lost transaction still holds the turn: nobody's batch is decided before it has ended.

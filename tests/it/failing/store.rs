@@ -170,7 +170,11 @@ impl Transaction for FailingTransaction {
         self.real.expire(tenant, expiry).await
     }
 
-    async fn holds_event(&mut self, tenant: &TenantId, position: LogPosition) -> Result<bool> {
+    async fn holds_event(
+        &mut self,
+        tenant: &TenantId,
+        position: LogPosition,
+    ) -> Result<Option<bool>> {
         let looking = self.real.holds_event(tenant, position);
         self.faults.around(Point::HoldsEvent, looking).await
     }

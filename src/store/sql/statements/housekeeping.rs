@@ -1,8 +1,9 @@
 //! What is no longer kept.
 
-/// Whether the log holds an event (`$3`) at a position (`$2`).
-pub(super) const HOLDS_EVENT: &str =
-    "SELECT tenant FROM events WHERE tenant = $1 AND position = $2 AND id = $3";
+/// Whether the log holds an event (`$3`) at a position (`$2`), and where the log begins.
+pub(super) const HOLDS_EVENT: &str = "SELECT CAST(json_array(
+        (SELECT count(*) FROM events WHERE tenant = $1 AND position = $2 AND id = $3),
+        (SELECT min(position) FROM events WHERE tenant = $1)) AS text)";
 
 /// The first position to keep, among the `$3` oldest: the last event older than `$2`.
 pub(super) const FIRST_KEPT: &str = "WITH oldest AS MATERIALIZED (SELECT position, time FROM events
