@@ -53,6 +53,34 @@ async fn a_token_expires_when_the_first_event_after_it_is_too_old(
     assert_eq!(watch.line().await, "ana sent more 1: Still here?");
 }
 
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_the_newest_event_is_good_however_old_it_is_when_all_before_it_is_removed(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let clock = ManualClock::new();
+    let server = TestServer::setup()
+        .clock(&clock)
+        // Short, since how often it is looked at goes by it.
+        .settings(|settings| settings.event_retention = Duration::from_secs(1))
+        .start(database)
+        .await;
+    let (ana, ben) = (server.client("ana"), server.client("ben"));
+    for _ in 0..3 {
+        ana.start("plans", &["ben"], "Lunch?").await;
+    }
+    let token = ben.summary().await.resume_token;
+    clock.advance(Duration::from_hours(1));
+    let removed = "letterbox_retention_removed_rows_total{table=\"events\"}";
+    eventually("the removal", async || {
+        (server.scrape().await.count(removed) > 0).then_some(())
+    })
+    .await;
+    ana.start("news", &["ben"], "Hear this").await;
+    let mut watch = ben.resume(&token).await;
+    assert_eq!(watch.line().await, "ana sent news 1: Hear this");
+}
+
 /// How a watch ends where its token has expired; none where it goes on.
 async fn expired(client: &Client, request: &WatchMessagesRequest) -> Option<tonic::Status> {
     let begun = async {
