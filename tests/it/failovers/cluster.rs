@@ -1,10 +1,8 @@
 //! A Postgres of the test's own, with a standby that streams from it.
 
 use std::{
-    fs,
     net::{SocketAddr, TcpListener},
-    os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
 };
 
@@ -46,10 +44,7 @@ pub(super) fn url(address: SocketAddr) -> String {
 impl Cluster {
     /// Starts both; a backup is not made yet.
     pub(super) async fn start(following: Following) -> Self {
-        let folder = TempDir::new().expect("a folder to write in");
-        // Postgres refuses to be run by root, and whom it is run by has to get in.
-        let everybody = fs::Permissions::from_mode(0o777);
-        fs::set_permissions(folder.path(), everybody).expect("the folder is ours");
+        let folder = postgres_folder();
         let mut primary = Node::in_folder(folder.path().join("primary"));
         let data = format!("--pgdata={}", primary.data.display());
         let trusting = ["--username=postgres", "--auth=trust", "--no-sync"];
@@ -194,29 +189,8 @@ async fn run(name: &str, arguments: &[&str]) {
     assert_eq!(ended.code, Some(0), "{name}: {ended:?}");
 }
 
-/// One of Postgres's programs, run by somebody who may.
 fn program(name: &str, arguments: &[&str]) -> Command {
-    let folder = std::env::var("LETTERBOX_TEST_POSTGRES_BIN").expect(
-        "LETTERBOX_TEST_POSTGRES_BIN names no folder of Postgres's programs: run ./scripts/test",
-    );
-    let program = Path::new(&folder).join(name);
-    let root = fs::metadata("/proc/self").is_ok_and(|process| {
-        use std::os::unix::fs::MetadataExt;
-        process.uid() == 0
-    });
-    let mut command = if root {
-        let mut command = Command::new("setpriv");
-        command.args([
-            "--reuid=postgres",
-            "--regid=postgres",
-            "--init-groups",
-            "--",
-        ]);
-        command.arg(program);
-        command
-    } else {
-        Command::new(program)
-    };
-    command.current_dir("/").args(arguments);
+    let mut command = postgres_program(name);
+    command.args(arguments);
     command
 }

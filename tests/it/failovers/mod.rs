@@ -1,35 +1,34 @@
 //! A Postgres that fails over to its standby, or falls silent, under processes that serve.
 //!
-//! [`cluster`] brings servers of the test's own; [`forwarder`] is the address that the processes
-//! know, and is turned to the new primary as a virtual address or a proxy would be.
+//! [`cluster`] brings servers of the test's own; a [`Proxy`] is the address that the processes
+//! know, and is turned to the new primary as a virtual address would be.
 
 mod asynchronous;
 mod cluster;
-mod forwarder;
 mod patroni;
 mod silence;
 mod synchronous;
 
 use std::time::Duration;
 
-use self::{cluster::Cluster, forwarder::Forwarder};
+use self::cluster::Cluster;
 use crate::{processes::Deployment, support::prelude::*};
 
 /// Servers that fail over, and a process that serves from them.
 struct Setting {
     cluster: Cluster,
-    forwarder: Forwarder,
+    proxy: Proxy,
     deployment: Deployment,
 }
 
 impl Setting {
     /// A process's database on a primary with a standby.
     async fn on(cluster: Cluster) -> Self {
-        let forwarder = Forwarder::to(cluster.primary.address()).await;
-        let deployment = Deployment::at(&cluster::url(forwarder.address()));
+        let proxy = Proxy::to(cluster.primary.address()).await;
+        let deployment = Deployment::at(&cluster::url(proxy.address()));
         Self {
             cluster,
-            forwarder,
+            proxy,
             deployment,
         }
     }
@@ -38,7 +37,7 @@ impl Setting {
     async fn fail_over(&mut self) {
         self.cluster.primary.crash().await;
         self.cluster.standby.promote().await;
-        self.forwarder.turn_to(self.cluster.standby.address());
+        self.proxy.turn_to(self.cluster.standby.address());
     }
 }
 

@@ -18,7 +18,7 @@ async fn connections_that_fall_silent_cost_time_and_nothing_else() {
         || join_all((0..40).map(|_| insist(|| ben.list_inbox(ListInboxRequest::default()))));
     reads().await;
 
-    setting.forwarder.fall_silent();
+    setting.proxy.fall_silent();
     let reply = ReplyThreadRequest {
         thread_id: plans.clone(),
         content: "2".into(),

@@ -123,13 +123,13 @@ async fn a_failover_under_load_loses_nothing_acknowledged_and_repeats_nothing() 
     let setting = Setting::on(Cluster::start(Following::Synchronous).await).await;
     let Setting {
         mut cluster,
-        forwarder,
+        proxy,
         deployment,
     } = setting;
     let failing_over = async {
         cluster.primary.crash().await;
         cluster.standby.promote().await;
-        forwarder.turn_to(cluster.standby.address());
+        proxy.turn_to(cluster.standby.address());
     };
     Box::pin(assert_nothing_is_lost(&deployment, "default", failing_over)).await;
 }
@@ -169,7 +169,7 @@ async fn what_only_a_restarted_primary_has_is_not_acknowledged_until_its_standby
     setting.cluster.primary.crash().await;
     setting.cluster.standby.start().await;
     setting.cluster.standby.promote().await;
-    setting.forwarder.turn_to(setting.cluster.standby.address());
+    setting.proxy.turn_to(setting.cluster.standby.address());
     let answer = soon("an answer", replying).await.unwrap().unwrap();
     assert_eq!(answer.message.unwrap().number, 2);
     let lines = user(&server, "ben").lines(&request.thread_id).await;
@@ -185,7 +185,7 @@ async fn a_retry_is_not_acknowledged_either_until_the_standby_has_what_it_finds(
     let unanswered = soon("the end of the call", replying).await.unwrap();
     unanswered.expect_err("nobody is there to answer");
     // What the killed process has left to wait ends with its connections.
-    setting.forwarder.turn_to(setting.cluster.primary.address());
+    setting.proxy.turn_to(setting.cluster.primary.address());
     let server = setting.deployment.serve(&[]).await;
     let ana = user(&server, "ana");
     let (retrying, retried) = (ana.clone(), request.clone());

@@ -9,13 +9,13 @@ use tokio::{sync::watch, time::timeout};
 
 use super::{
     accounts::{Asked, Call, PAGE, Told},
-    crowd::{Connections, Crowd, Ending, locked},
+    crowd::{Connections, Crowd, Ending},
     dice::Dice,
 };
 use crate::{
     random::words,
     reference::{Action, Answer, MessageNo},
-    support::{GetThreadRequest, MessageOrder, soon},
+    support::{GetThreadRequest, MessageOrder, locked, soon},
 };
 
 /// Who writes.

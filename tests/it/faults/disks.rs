@@ -5,7 +5,6 @@ use std::{fs, io::Write, path::PathBuf, process::Command, sync::Arc};
 use tempfile::TempDir;
 
 use super::{
-    crowd::locked,
     dice::Dice,
     postgres::OwnPostgres,
     run::{Crew, Work, assert_agree},

@@ -17,7 +17,6 @@ mod disks;
 mod keeping;
 mod plan;
 mod postgres;
-mod proxy;
 mod restored;
 mod rolling;
 mod run;

@@ -2,8 +2,8 @@
 
 use std::{fmt, time::Duration};
 
-use super::{dice::Dice, proxy::Cut, world::Fault};
-use crate::support::Database;
+use super::{dice::Dice, world::Fault};
+use crate::support::{Cut, Database};
 
 /// What a run is to be.
 #[derive(Clone, Debug)]

@@ -1,9 +1,8 @@
 //! A Postgres of the test's own, which can be killed and started again.
 
 use std::{
-    os::unix::fs::chown,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     time::Duration,
 };
 
@@ -23,16 +22,13 @@ pub(crate) struct OwnPostgres {
 impl OwnPostgres {
     /// Starts one on a new folder, with fsync and all else as it comes.
     pub(crate) async fn start() -> Self {
-        let folder = TempDir::new().expect("a folder to work in");
-        Self::start_in(folder).await
+        Self::start_in(postgres_folder()).await
     }
 
     /// Starts one in this folder.
     pub(crate) async fn start_in(folder: TempDir) -> Self {
-        if let Some(user) = user_of_postgres() {
-            chown(folder.path(), Some(user), None).expect("root can give a folder away");
-        }
-        let made = program("initdb")
+        give_to_postgres(folder.path());
+        let made = postgres_program("initdb")
             .arg("--pgdata")
             .arg(data(folder.path()))
             .args(["--no-sync", "--username=postgres", "--auth=trust"])
@@ -92,7 +88,7 @@ impl OwnPostgres {
     }
 
     fn spawn(&self) -> Child {
-        program("postgres")
+        postgres_program("postgres")
             .arg("-D")
             .arg(data(self.folder.path()))
             .args(["-p", &self.port.to_string()])
@@ -127,34 +123,4 @@ impl Drop for OwnPostgres {
 
 fn data(folder: &Path) -> PathBuf {
     folder.join("data")
-}
-
-/// One of its programs, run by whom it lets run it: it refuses root.
-fn program(name: &str) -> Command {
-    let folder = std::env::var("LETTERBOX_TEST_POSTGRES_BIN")
-        .expect("LETTERBOX_TEST_POSTGRES_BIN names no Postgres: run ./scripts/test");
-    let path = Path::new(&folder).join(name);
-    let mut command = if user_of_postgres().is_some() {
-        let mut command = Command::new("setpriv");
-        command.args(["--reuid=postgres", "--regid=postgres", "--init-groups"]);
-        command.arg(path);
-        command
-    } else {
-        Command::new(path)
-    };
-    command.current_dir("/").stdin(Stdio::null());
-    command
-}
-
-/// The user that Postgres is run by where the tests are run by root.
-fn user_of_postgres() -> Option<u32> {
-    let id = |arguments: &[&str]| {
-        let said = Command::new("id").args(arguments).output().ok()?;
-        String::from_utf8(said.stdout).ok()?.trim().parse().ok()
-    };
-    if id(&["-u"]) == Some(0) {
-        id(&["-u", "postgres"])
-    } else {
-        None
-    }
 }

@@ -9,7 +9,7 @@ use super::{
     accounts::{Accounts, Watched},
     checker,
     clients::{Client, RetryPolicy, USERS},
-    crowd::{Crowd, Places, locked},
+    crowd::{Crowd, Places},
     dice::Dice,
     keeping,
     watchers::Watching,

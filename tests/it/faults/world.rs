@@ -15,7 +15,6 @@ use tokio::{
 use super::{
     crowd::{Crowd, Places},
     postgres::OwnPostgres,
-    proxy::{Cut, Proxy},
     watchers::HEARTBEAT,
 };
 use crate::{
@@ -310,7 +309,7 @@ impl Network {
     /// Before a database of this Postgres.
     async fn before(postgres: &Arc<OwnPostgres>, database: &TestDatabase) -> Self {
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, postgres.port()));
-        let proxy = Proxy::start(target).await;
+        let proxy = Proxy::to(target).await;
         let port = format!(":{}/", postgres.port());
         let there = format!(":{}/", proxy.address().port());
         Self {

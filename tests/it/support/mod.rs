@@ -4,6 +4,8 @@ mod admin;
 mod client;
 mod clock;
 mod database;
+mod postgres;
+mod proxy;
 mod raw;
 mod reflection;
 mod refusal;
@@ -12,12 +14,18 @@ mod server;
 mod text;
 mod watch;
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
 
 pub(crate) use admin::{ids, named, told};
 pub(crate) use client::{Client, Sent};
 pub(crate) use clock::ManualClock;
 pub(crate) use database::{Database, TestDatabase, execute};
+pub(crate) use postgres::{give_to_postgres, postgres_folder, postgres_program};
+pub(crate) use proxy::{Cut, Proxy};
 pub(crate) use raw::{OneMessage, RawClient, frame, next_data, raw_call};
 pub(crate) use reflection::{calls, described};
 pub(crate) use refusal::{Refusal, assert_invalid, assert_refused};
@@ -81,4 +89,9 @@ where
         }
     })
     .await
+}
+
+/// What is behind a lock, which nobody holds for long.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("nobody panics with it")
 }

@@ -1,4 +1,5 @@
-//! What lies between Letterbox and Postgres: a network that can be cut, slow, or silent.
+//! What lies between Letterbox and Postgres: a network that can be cut, slow, or silent, and an
+//! address that stands for whichever server is to be reached.
 
 use std::{
     net::SocketAddr,
@@ -13,7 +14,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::crowd::locked;
+use super::locked;
 
 /// How a commit is sent: as a text that ends with NUL.
 const COMMIT: &[u8] = b"COMMIT\0";
@@ -47,7 +48,7 @@ enum Network {
 }
 
 struct Shared {
-    target: SocketAddr,
+    target: Mutex<SocketAddr>,
     network: watch::Sender<Network>,
     /// Counts how often all connections were cut.
     cuts: watch::Sender<u64>,
@@ -57,13 +58,13 @@ struct Shared {
 }
 
 impl Proxy {
-    /// Listens on a free port.
-    pub(crate) async fn start(target: SocketAddr) -> Self {
+    /// Listens on a free port, and leads to this server.
+    pub(crate) async fn to(target: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a port that is free");
         let address = listener.local_addr().expect("it is bound");
         let shared = Arc::new(Shared {
-            target,
+            target: Mutex::new(target),
             network: watch::Sender::new(Network::Well),
             cuts: watch::Sender::new(0),
             silences: watch::Sender::new(0),
@@ -85,6 +86,12 @@ impl Proxy {
     /// Cuts all connections.
     pub(crate) fn cut(&self) {
         self.shared.cuts.send_modify(|cuts| *cuts += 1);
+    }
+
+    /// Cuts all connections, and leads new ones to this server.
+    pub(crate) fn turn_to(&self, server: SocketAddr) {
+        *locked(&self.shared.target) = server;
+        self.cut();
     }
 
     /// Cuts the connection that carries the next commit.
@@ -131,7 +138,8 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
 async fn pass_on(mut client: TcpStream, shared: Arc<Shared>) {
     let mut cuts = shared.cuts.subscribe();
     let mut silences = shared.silences.subscribe();
-    let Ok(mut server) = TcpStream::connect(shared.target).await else {
+    let target = *locked(&shared.target);
+    let Ok(mut server) = TcpStream::connect(target).await else {
         return;
     };
     let mut commits = Commits::default();
