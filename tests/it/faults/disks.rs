@@ -114,7 +114,7 @@ async fn on_a_full_disk_writes_are_unavailable_and_nothing_acknowledged_is_lost(
         }
         work.answers(20).await;
     }
-    let mut accounts = work.accounts().await;
+    let mut accounts = work.accounts_in(&world).await;
     accounts.kept.disagreements = world.end().await;
     assert_agree("a full disk", &accounts);
 }

@@ -13,6 +13,7 @@ use super::{
     dice::Dice,
     keeping,
     watchers::Watching,
+    world::{Fault, World},
 };
 use crate::{reference::Watcher, support::*};
 
@@ -114,6 +115,16 @@ impl Work {
             client.settle().await;
         }
         failed
+    }
+
+    /// The accounts after faults, when these are over.
+    ///
+    /// What a client no longer waits for may still be under way, such as a commit whose outcome is
+    /// being settled. It has ended with the processes of before, when the accounts are made up.
+    pub(crate) async fn accounts_in(mut self, world: &World) -> Accounts {
+        self.finish().await;
+        world.suffer(Fault::Roll, &self.crowd).await;
+        self.accounts().await
     }
 
     /// The accounts, when all is over and well again.

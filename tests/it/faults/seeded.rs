@@ -68,7 +68,7 @@ async fn run(plan: &Plan, postgres: Option<&Arc<OwnPostgres>>) -> String {
     until(start, FAULTY).await;
     world.recover();
 
-    let mut accounts = work.accounts().await;
+    let mut accounts = work.accounts_in(&world).await;
     // However short events are kept: nothing has happened there.
     assert_agree(&format!("quiet tenant, {plan}"), &quiet.accounts().await);
     accounts.may_expire = plan.retention == SHORT;

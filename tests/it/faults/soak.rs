@@ -172,7 +172,7 @@ async fn in_the_long_run_nothing_grows_without_bound(
         assert!(sample.wal_kib < 64 * 1_024, "{sample}");
         assert!(sample.events < 20_000, "{sample}");
     }
-    let mut accounts = work.accounts().await;
+    let mut accounts = work.accounts_in(&world).await;
     accounts.may_expire = true;
     accounts.kept.disagreements = world.end().await;
     println!("{}", accounts.summary());

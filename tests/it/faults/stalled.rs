@@ -22,7 +22,7 @@ async fn begin(replicas: usize) -> (World, Work) {
 
 async fn end(world: World, work: Work) {
     work.progress(30).await;
-    let mut accounts = work.accounts().await;
+    let mut accounts = work.accounts_in(&world).await;
     accounts.kept.disagreements = world.end().await;
     assert_agree("something hung", &accounts);
 }

@@ -131,7 +131,10 @@ impl World {
             command.env("LETTERBOX_LISTEN", "127.0.0.1:0");
             let heartbeat = format!("{}ms", HEARTBEAT.as_millis());
             command.env("LETTERBOX_HEARTBEAT_INTERVAL", heartbeat);
-            Server::try_start(command).await.ok()
+            let started = Server::try_start(command).await;
+            started
+                .inspect_err(|line| println!("  a replica does not start: {line}"))
+                .ok()
         })
         .await
     }
