@@ -71,8 +71,8 @@ impl OwnPostgres {
     /// Starts it where it was killed, and waits until it answers.
     pub(crate) async fn go_on(&self) {
         let mut process = self.process.lock().await;
-        soon("Postgres", async {
-            while PgConnection::connect(&self.url("postgres")).await.is_err() {
+        recovery(async {
+            while !self.answers().await {
                 let running = process.as_mut().is_some_and(|process| {
                     let ended = process.try_wait().expect("a child can be waited for");
                     ended.is_none()
@@ -85,6 +85,20 @@ impl OwnPostgres {
             }
         })
         .await;
+    }
+
+    /// Waits until it answers, however it comes to.
+    pub(crate) async fn recovered(&self) {
+        recovery(async {
+            while !self.answers().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
+    }
+
+    async fn answers(&self) -> bool {
+        PgConnection::connect(&self.url("postgres")).await.is_ok()
     }
 
     fn spawn(&self) -> Child {
@@ -119,6 +133,15 @@ impl Drop for OwnPostgres {
             let _ = process.wait();
         }
     }
+}
+
+/// How long it may take to come back: it syncs all of its files first, which takes seconds where
+/// others use the disk.
+const RECOVERY_MAX: Duration = Duration::from_mins(1);
+
+async fn recovery(done: impl Future<Output = ()>) {
+    let done = tokio::time::timeout(RECOVERY_MAX, done).await;
+    done.expect("Postgres comes back");
 }
 
 fn data(folder: &Path) -> PathBuf {

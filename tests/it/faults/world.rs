@@ -122,6 +122,10 @@ impl World {
 
     /// Starts a replica, again and again until it stays, as what supervises it would.
     async fn start_one(&self) -> Server {
+        if let Some(network) = &self.network {
+            // How long that takes is not the replica's matter.
+            network.postgres.recovered().await;
+        }
         eventually("a replica", async || {
             let mut command = self.deployment.command(&[]);
             command.args(&self.arguments);
