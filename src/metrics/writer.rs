@@ -19,7 +19,9 @@ label! {
         Begin = "begin",
         /// Waiting for the tenant's turn.
         Turn = "turn",
-        /// Loading what the commands touch.
+        /// Loading what the commands touch, before anything is known of a turn.
+        Look = "look",
+        /// Loading what the commands touch, with the turn.
         Load = "load",
         /// Deciding, in memory.
         Decide = "decide",

@@ -181,6 +181,18 @@ async fn batches_and_their_steps_are_measured(
     }
     assert_eq!(scrape.count("letterbox_writer_queue_commands"), 0);
     assert_eq!(scrape.count("letterbox_writer_queue_bytes"), 0);
+
+    // Where nothing but the log tells of it, and nobody else writes, no turn is taken.
+    server
+        .client("ana")
+        .start("plans", &["ben"], "Dinner?")
+        .await;
+    let scrape = server.scrape().await;
+    assert_eq!(scrape.count("letterbox_writer_batch_commands_count"), 2);
+    for (step, count) in [("look", 2), ("turn", 1), ("decide", 2), ("commit", 2)] {
+        let name = format!("letterbox_writer_step_seconds_count{{step=\"{step}\"}}");
+        assert_eq!(scrape.count(&name), count, "{step}");
+    }
 }
 
 #[rstest]

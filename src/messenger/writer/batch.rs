@@ -286,7 +286,7 @@ impl Shared {
     ) -> Result<(Vec<Decided>, bool), Failure> {
         let writing = AssertUnwindSafe(self.write(transaction, round));
         let written = writing.catch_unwind().await;
-        written.unwrap_or_else(|_| Err(Failure::Poisoned(Error::internal(Panicked))))
+        written.unwrap_or_else(|_| Err(Failure::panicked()))
     }
 
     /// Writes a round, short of the commit; says whether there is anything to commit.
@@ -347,7 +347,8 @@ impl Shared {
                 }
             }
         }
-        let changes = deciding.changes(&self.metrics.writer);
+        let changes = deciding.changes();
+        self.metrics.writer.step(Step::Decide, deciding.took());
         if !changes.is_empty() {
             let save = transaction.save(&batch.tenant, &changes);
             self.step_of([jobs], Step::Save, save).await?;
@@ -379,6 +380,11 @@ fn unavailable(error: Error) -> Error {
 }
 
 impl Failure {
+    /// A command that panics is one that its own data makes fail.
+    pub(super) fn panicked() -> Self {
+        Self::Poisoned(Error::internal(Panicked))
+    }
+
     fn of(error: store::Error) -> Self {
         match error {
             store::Error::Data(_) => Self::Poisoned(error.into()),

@@ -1,17 +1,14 @@
 //! Deciding a batch, in memory, on what was loaded for it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{
     Shared, Written,
     batch::Decided,
     queue::{Answer, Job, Work},
 };
-use crate::{
-    metrics::{Step, WriterMetrics},
-    model::{
-        Changes, Command, Context, Import, Loaded, LogPosition, Needs, Outcome, Refusal, State,
-    },
+use crate::model::{
+    Changes, Command, Context, Import, Loaded, LogPosition, Needs, Outcome, Refusal, State,
 };
 
 /// How many participants' rows a batch writes at most, before its last command.
@@ -71,10 +68,13 @@ impl Deciding<'_> {
     }
 
     /// What is to be saved, now that all is decided.
-    pub(super) fn changes(&self, metrics: &WriterMetrics) -> Changes<'_> {
-        let changes = self.state.changes();
-        metrics.step(Step::Decide, self.since.elapsed());
-        changes
+    pub(super) fn changes(&self) -> Changes<'_> {
+        self.state.changes()
+    }
+
+    /// How long it has taken.
+    pub(super) fn took(&self) -> Duration {
+        self.since.elapsed()
     }
 
     /// Whether somebody is told that all is as they want it: they rely on what others have written,

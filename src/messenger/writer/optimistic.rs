@@ -12,7 +12,7 @@ use futures_util::FutureExt;
 
 use super::{
     Shared,
-    batch::Attempt,
+    batch::{Attempt, Failure},
     deciding::needs,
     queue::{Batch, Job, Work},
 };
@@ -60,17 +60,16 @@ impl Shared {
         if self.queues.others_write(&batch.tenant) {
             return None;
         }
-        let begun = self.step(Step::Begin, self.store.optimistic()).await;
-        let write = begun.ok().flatten()?;
+        let write = self.store.optimistic().await.ok().flatten()?;
         self.queues.fill(batch);
         let jobs = batch.jobs.as_deref().unwrap_or_default();
-        // A command that panics does so again with the turn, and is found there.
         let writing = AssertUnwindSafe(self.write_without_turn(write, batch, jobs));
-        let attempt = writing.catch_unwind().await.ok().flatten();
-        if attempt.is_some() && !jobs.is_empty() {
+        let attempt = writing.catch_unwind().await;
+        let attempt = attempt.unwrap_or_else(|_| Some(Attempt::Failed(Failure::panicked())))?;
+        if !jobs.is_empty() {
             self.metrics.writer.batch(jobs.len());
         }
-        attempt
+        Some(attempt)
     }
 
     async fn write_without_turn(
@@ -81,7 +80,7 @@ impl Shared {
     ) -> Option<Attempt> {
         let needs = needs(jobs);
         let load = write.load(&batch.tenant, &needs);
-        let loaded = self.step_of([jobs], Step::Load, load).await.ok()?;
+        let loaded = self.step_of([jobs], Step::Look, load).await.ok()?;
         let mut deciding = self.decide(loaded);
         for job in jobs {
             match &job.work {
@@ -90,11 +89,11 @@ impl Shared {
                 Work::Import(_) | Work::Expire(_) => return None,
             }
         }
-        let changes = deciding.changes(&self.metrics.writer);
+        let changes = deciding.changes();
         let written = deciding.written(&changes);
         if changes.is_empty() && !deciding.is_acknowledged() {
             drop(changes);
-            return Some(Attempt::Done(vec![deciding.done(None)]));
+            return Some(Attempt::Done(vec![deciding.done(written)]));
         }
         let head = deciding.head();
         // The newest event tells whether what was loaded still holds. It does not tell of users, nor
@@ -102,6 +101,7 @@ impl Shared {
         if changes.events.is_empty() || !changes.users.is_empty() || head == LogPosition::START {
             return None;
         }
+        self.metrics.writer.step(Step::Decide, deciding.took());
         let save = write.save(&batch.tenant, head, &changes);
         let saved = self.step_of([jobs], Step::Commit, save).await;
         drop(changes);

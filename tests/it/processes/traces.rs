@@ -155,7 +155,8 @@ async fn a_call_stands_in_its_callers_trace_with_its_way_through_the_writer(
     ] {
         assert_eq!(text(&call.attributes, key), value, "{key}");
     }
-    let way = ["queue", "load", "save", "commit"].map(|name| trace.span(name));
+    // What brings new users needs the turn.
+    let way = ["queue", "look", "load", "save", "commit"].map(|name| trace.span(name));
     for part in way {
         assert_eq!(part.parent_span_id, call.span_id, "{part:?}");
     }
@@ -165,7 +166,7 @@ async fn a_call_stands_in_its_callers_trace_with_its_way_through_the_writer(
         starts.is_sorted() && starts[0] >= call.start_time_unix_nano,
         "{trace:?}"
     );
-    assert_eq!(text(&way[3].attributes, "letterbox.batch.commands"), "1");
+    assert_eq!(text(&way[4].attributes, "letterbox.batch.commands"), "1");
 
     // The log names the trace, and the trace holds what the log may hold.
     let log = ended.stderr.join("\n");
@@ -198,7 +199,7 @@ async fn each_call_of_a_batch_has_the_batchs_steps_in_a_trace_of_its_own(
     assert_eq!(traces.len(), 20);
     for trace in traces.values() {
         // Where nobody else writes, saving and committing are one step.
-        for name in [SEND, "queue", "load", "commit"] {
+        for name in [SEND, "queue", "look", "commit"] {
             trace.span(name);
         }
     }
