@@ -39,7 +39,7 @@ label! {
     Repeat in "reason" {
         /// Its turn did not come in time.
         Turn = "turn_timed_out",
-        /// Somebody else has written since it was loaded, or has the turn, so it takes the turn.
+        /// It could not be saved without the turn, mostly since somebody else has it or has written.
         Outdated = "outdated",
         /// Its data made it fail, and its commands are carried out one by one.
         Data = "data_refused",

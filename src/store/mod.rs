@@ -163,9 +163,11 @@ pub trait Optimistic: Send {
     async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded>;
 
     /// Saves what a batch changed, and makes it durable, if this still is where the log ends and
-    /// nobody has the tenant's turn; says whether it was so. [`Error::Unavailable`] leaves the outcome
-    /// unknown, also for later: a statement that was lost on its way can still arrive, and is carried
-    /// out if the log has not gone on. After any other error nothing has happened.
+    /// nobody has the tenant's turn. If not, or if the database refuses it, nothing has happened: it
+    /// takes the turn to learn more.
+    ///
+    /// An error leaves the outcome unknown, also for later: a statement that was lost on its way can
+    /// still arrive, and is carried out if the log has not gone on.
     async fn save(
         self: Box<Self>,
         tenant: &TenantId,

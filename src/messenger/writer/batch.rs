@@ -385,7 +385,7 @@ impl Failure {
         Self::Poisoned(Error::internal(Panicked))
     }
 
-    fn of(error: store::Error) -> Self {
+    pub(super) fn of(error: store::Error) -> Self {
         match error {
             store::Error::Data(_) => Self::Poisoned(error.into()),
             // Only a wait for the turn can be repeated as it is.

@@ -12,14 +12,14 @@ use futures_util::FutureExt;
 
 use super::{
     Shared,
-    batch::{Attempt, Failure},
+    batch::{Attempt, Decided, Failure},
     deciding::needs,
     queue::{Batch, Job, Work},
 };
 use crate::{
     metrics::{Repeat, Step},
-    model::LogPosition,
-    store::{self, Optimistic},
+    model::{Command, LogPosition},
+    store::Optimistic,
 };
 
 /// For how long a tenant's batches take turns after somebody else was met.
@@ -60,7 +60,10 @@ impl Shared {
         if self.queues.others_write(&batch.tenant) {
             return None;
         }
-        let write = self.store.optimistic().await.ok().flatten()?;
+        let write = match self.store.optimistic().await {
+            Ok(write) => write?,
+            Err(error) => return Some(Attempt::Failed(Failure::of(error))),
+        };
         self.queues.fill(batch);
         let jobs = batch.jobs.as_deref().unwrap_or_default();
         let writing = AssertUnwindSafe(self.write_without_turn(write, batch, jobs));
@@ -78,16 +81,20 @@ impl Shared {
         batch: &Batch,
         jobs: &[Job],
     ) -> Option<Attempt> {
+        let commands = commands(jobs)?;
+        if commands.is_empty() {
+            // Nobody waits for any of them any more.
+            return Some(Attempt::Done(vec![Decided::default()]));
+        }
         let needs = needs(jobs);
         let load = write.load(&batch.tenant, &needs);
         let loaded = self.step_of([jobs], Step::Look, load).await.ok()?;
         let mut deciding = self.decide(loaded);
-        for job in jobs {
-            match &job.work {
-                Work::Command(_) if deciding.is_full() => break,
-                Work::Command(command) => deciding.command(command),
-                Work::Import(_) | Work::Expire(_) => return None,
+        for command in commands {
+            if deciding.is_full() {
+                break;
             }
+            deciding.command(command);
         }
         let changes = deciding.changes();
         let written = deciding.written(&changes);
@@ -107,15 +114,21 @@ impl Shared {
         drop(changes);
         match saved {
             Ok(true) => Some(Attempt::Done(vec![deciding.done(written)])),
-            Err(error @ store::Error::Unavailable(_)) => {
-                Some(Attempt::Unknown(vec![deciding.done(written)], error.into()))
-            }
-            // What the data makes fail fails with the turn, too.
-            Ok(false) | Err(_) => {
+            Ok(false) => {
                 self.metrics.writer.repeat(Repeat::Outdated);
                 self.queues.met_others(&batch.tenant);
                 None
             }
+            Err(error) => Some(Attempt::Unknown(vec![deciding.done(written)], error.into())),
         }
     }
+}
+
+/// The commands of a batch that has nothing else.
+fn commands(jobs: &[Job]) -> Option<Vec<&Command>> {
+    let commands = jobs.iter().map(|job| match &job.work {
+        Work::Command(command) => Some(command),
+        Work::Import(_) | Work::Expire(_) => None,
+    });
+    commands.collect()
 }

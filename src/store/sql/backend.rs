@@ -66,7 +66,7 @@ pub(crate) trait Backend: Database + Sized {
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
     /// Runs such a text that commits at once: where the tenant's log still ends with this event, and
-    /// nobody has the tenant's turn. Says how many rows it wrote, which is all or none; after an
+    /// nobody has the tenant's turn. Says how many rows it wrote, which is all or none. After an
     /// error the connection is not to be used again.
     fn insert_and_commit(
         connection: &mut Self::Connection,
@@ -74,7 +74,7 @@ pub(crate) trait Backend: Database + Sized {
         tenant: &TenantId,
         rows: &[&Rows<'_>],
         newest: EventId,
-    ) -> impl Future<Output = sqlx::Result<u64>> + Send;
+    ) -> impl Future<Output = Result<u64, Unsaved>> + Send;
 
     /// Runs before each read, and holds off what must not run beside it.
     fn read_permit(extras: &Self::Extras) -> impl Future<Output = Option<ReadPermit<'_>>> + Send;
@@ -102,6 +102,15 @@ pub(crate) trait Backend: Database + Sized {
 
     /// Waits for such an announcement.
     fn announced(extras: &Self::Extras) -> impl Future<Output = Option<Vec<TenantId>>> + Send;
+}
+
+/// Why something is not saved, or may not be.
+#[derive(Debug)]
+pub(crate) enum Unsaved {
+    /// The database refuses it.
+    Refused(sqlx::Error),
+    /// What it would have said was not heard.
+    Unheard(sqlx::Error),
 }
 
 /// Held while a read runs.

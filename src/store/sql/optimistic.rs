@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use super::{Backend, session::Session};
 use crate::{
     model::{Changes, Loaded, LogPosition, Needs, TenantId},
-    store::{Optimistic, Result},
+    store::{Error, Optimistic, Result},
 };
 
 /// A write over one connection, which is outside of any transaction between its statements.
@@ -24,7 +24,12 @@ impl<DB: Backend> Drop for SqlOptimistic<DB> {
 #[async_trait]
 impl<DB: Backend> Optimistic for SqlOptimistic<DB> {
     async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded> {
-        self.0.load(tenant, needs).await
+        let loaded = self.0.load(tenant, needs).await;
+        if matches!(loaded, Err(Error::Unavailable(_))) {
+            // What broke one connection breaks all, and the turn is to be asked for on another one.
+            self.0.writer.discard_all();
+        }
+        loaded
     }
 
     async fn save(

@@ -6,13 +6,16 @@ use sqlx::{
     Arguments, AssertSqlSafe, Connection, Executor, PgConnection, Postgres,
     error::{BoxDynError, DatabaseError},
     migrate::Migrator,
-    postgres::{PgArguments, PgConnectOptions, PgListener, PgNotification, PgPoolOptions},
+    postgres::{
+        PgArguments, PgConnectOptions, PgDatabaseError, PgListener, PgNotification, PgPoolOptions,
+        PgSeverity,
+    },
 };
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, calls, each},
+    backend::{ReadPermit, Unsaved, calls, each},
     insert::{Commit, Insert, Kind, Rows, Value},
     kept::{Kept, answer},
     shared::Pools,
@@ -228,12 +231,12 @@ impl Backend for Postgres {
         tenant: &TenantId,
         rows: &[&Rows<'_>],
         newest: EventId,
-    ) -> sqlx::Result<u64> {
-        let mut arguments = arguments(tenant, rows).map_err(sqlx::Error::Encode)?;
-        arguments.add(newest.0).map_err(sqlx::Error::Encode)?;
+    ) -> Result<u64, Unsaved> {
+        let mut arguments = arguments(tenant, rows).map_err(encoding)?;
+        arguments.add(newest.0).map_err(encoding)?;
         let sql = AssertSqlSafe(Arc::clone(sql));
         let query = sqlx::query_scalar_with(sql, arguments);
-        let written: i64 = query.fetch_one(connection).await?;
+        let written: i64 = query.fetch_one(connection).await.map_err(unsaved)?;
         Ok(written.unsigned_abs())
     }
 
@@ -330,6 +333,20 @@ impl Kind {
             Self::Int => "bigint",
             Self::Text => "text",
         }
+    }
+}
+
+fn encoding(error: BoxDynError) -> Unsaved {
+    Unsaved::Refused(sqlx::Error::Encode(error))
+}
+
+/// An error of a statement rolls it back; what ends a whole session may have come after the commit.
+fn unsaved(error: sqlx::Error) -> Unsaved {
+    let reason = error.as_database_error();
+    let reason = reason.and_then(|error| error.try_downcast_ref::<PgDatabaseError>());
+    match reason.map(PgDatabaseError::severity) {
+        Some(PgSeverity::Error) => Unsaved::Refused(error),
+        _ => Unsaved::Unheard(error),
     }
 }
 

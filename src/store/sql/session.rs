@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::{
     Backend, Param, Statements,
+    backend::Unsaved,
     insert::{Commit, Rows},
     kept::{InUse, answer},
     load,
@@ -104,26 +105,35 @@ impl<DB: Backend> Session<DB> {
     }
 
     /// Saves what a batch changed, and commits, in one statement; where this is still the newest
-    /// event of the tenant's log, and nobody has the tenant's turn. Says whether it was so. The
-    /// connection is kept, or after an error closed.
+    /// event of the tenant's log, and nobody has the tenant's turn. Says whether it was; an error
+    /// leaves that unknown. The connection is kept, or after a failure closed.
     pub(super) async fn save_and_commit(
         &mut self,
         tenant: &TenantId,
         newest: EventId,
         changes: &Changes<'_>,
     ) -> Result<bool> {
-        let rows = save::rows(&self.numbers, changes)?;
+        let Ok(rows) = save::rows(&self.numbers, changes) else {
+            // With the turn it is told why.
+            return Ok(false);
+        };
         let rows = present(&rows);
         let sql = self.shared.inserts.text::<DB>(&rows, Commit::AtOnce);
         // Not bounded here: it may wait for a standby for as long as the writer is patient.
-        let done = DB::insert_and_commit(self.connection()?, &sql, tenant, &rows, newest).await;
-        let written = match self.answered(done.map_err(DB::classify)) {
+        let done = DB::insert_and_commit(self.connection()?, &sql, tenant, &rows, newest);
+        let written = match done.await {
             Ok(written) => written,
-            Err(error) => {
+            Err(Unsaved::Refused(error)) => {
+                tracing::debug!(%error, "not saved without the turn");
                 self.writer.discard();
-                return Err(error);
+                return Ok(false);
+            }
+            Err(Unsaved::Unheard(error)) => {
+                self.writer.discard_all();
+                return Err(DB::classify(error));
             }
         };
+        self.unanswered = false;
         self.committed().await?;
         if written == 0 {
             return Ok(false);

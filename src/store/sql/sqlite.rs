@@ -6,23 +6,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::TryStreamExt;
+use futures_util::StreamExt;
 use sqlx::{
     AssertSqlSafe, Database, Either, Executor, Sqlite, SqliteConnection,
     error::DatabaseError,
     migrate::Migrator,
     query::Query,
-    sqlite::{
-        SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteQueryResult, SqliteRow,
-        SqliteSynchronous,
-    },
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     types::Json,
 };
 use tokio::sync::RwLock;
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, calls, each},
+    backend::{ReadPermit, Unsaved, calls, each},
     insert::{Commit, Insert, Kind, Rows},
     kept::Kept,
     shared::Pools,
@@ -202,17 +199,20 @@ impl Backend for Sqlite {
         tenant: &TenantId,
         rows: &[&Rows<'_>],
         _newest: EventId,
-    ) -> sqlx::Result<u64> {
-        let query = insertion(sql, tenant, rows);
-        let answers: Vec<Either<SqliteQueryResult, SqliteRow>> =
-            connection.fetch_many(query).try_collect().await?;
+    ) -> Result<u64, Unsaved> {
+        let mut answers = connection.fetch_many(insertion(sql, tenant, rows));
+        let mut written = Vec::with_capacity(rows.len() + 2);
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(Either::Left(done)) => written.push(done.rows_affected()),
+                Ok(Either::Right(_)) => {}
+                // All but the COMMIT, which is the last.
+                Err(error) if written.len() <= rows.len() => return Err(Unsaved::Refused(error)),
+                Err(error) => return Err(Unsaved::Unheard(error)),
+            }
+        }
         // BEGIN and COMMIT repeat what the statement before them has written.
-        let inserts = answers
-            .into_iter()
-            .filter_map(Either::left)
-            .skip(1)
-            .take(rows.len());
-        Ok(inserts.map(|answer| answer.rows_affected()).sum())
+        Ok(written.iter().skip(1).take(rows.len()).sum())
     }
 
     fn classify(error: sqlx::Error) -> Error {

@@ -135,6 +135,34 @@ async fn a_poisonous_command_fails_alone(
     assert_sent(service, &["first", "1", "2"]).await;
 }
 
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_database_refuses_to_save_is_not_in_doubt(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let (service, faults) = service(database).await;
+    let (refuse, allow) = match database {
+        Database::Sqlite => (
+            "CREATE TRIGGER refuse BEFORE INSERT ON audience BEGIN SELECT raise(ABORT, 'no'); END",
+            "DROP TRIGGER refuse",
+        ),
+        Database::Postgres => (
+            "CREATE FUNCTION disk_full() RETURNS trigger LANGUAGE plpgsql AS
+                $$ BEGIN RAISE 'no' USING ERRCODE = '53100'; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON audience EXECUTE FUNCTION disk_full()",
+            "DROP TRIGGER refuse ON audience",
+        ),
+    };
+    let and_a_row = "UPDATE deployment SET one = one";
+    service.execute(&format!("{refuse}; {and_a_row}")).await;
+    assert!(send(&service, "1").await.is_err());
+    assert_eq!(faults.count(Point::SaveWithoutTurn), 1);
+    assert_eq!(faults.count(Point::HoldsEvent), 0, "it is known");
+    service.execute(&format!("{allow}; {and_a_row}")).await;
+    send(&service, "2").await.unwrap();
+    assert_sent(service, &["first", "2"]).await;
+}
+
 /// What was lost on its way to the database arrives when it has long been done again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_save_that_arrives_after_it_was_done_again_does_nothing() {

@@ -217,7 +217,9 @@ impl Optimistic for FailingOptimistic {
         changes: &Changes<'_>,
     ) -> Result<bool> {
         let Self { real, faults } = *self;
-        check_poison(&faults, changes)?;
+        if check_poison(&faults, changes).is_err() {
+            return Ok(false);
+        }
         let gate = match faults.arrive(Point::SaveWithoutTurn).await {
             Some(Fault::DoneLater(gate)) => gate,
             fault => {
