@@ -13,7 +13,12 @@ use clap::Args;
 use rusqlite::{Connection, Statement, params};
 use uuid::Uuid;
 
-const SCHEMA: &str = include_str!("../../migrations/sqlite/0001_tables.sql");
+/// Letterbox's own.
+const SCHEMA: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001_tables.sql"),
+    include_str!("../../migrations/sqlite/0004_counts_beside_events.sql"),
+    include_str!("../../migrations/sqlite/0005_administration.sql"),
+];
 const TENANT: &str = "bench";
 const USERS: u128 = 1_000;
 
@@ -41,7 +46,9 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let connection = Connection::open(folder.path().join("raw.db"))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    connection.execute_batch(SCHEMA)?;
+    for migration in SCHEMA {
+        connection.execute_batch(migration)?;
+    }
     make_users(&connection)?;
 
     let mut rows = Rows::new(&connection, options.size)?;
