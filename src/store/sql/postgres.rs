@@ -236,6 +236,7 @@ impl Backend for Postgres {
         arguments.add(newest.0).map_err(encoding)?;
         let sql = AssertSqlSafe(Arc::clone(sql));
         let query = sqlx::query_scalar_with(sql, arguments);
+        // The answer is read to its end, which the server sends when it has committed.
         let written: i64 = query.fetch_one(connection).await.map_err(unsaved)?;
         Ok(written.unsigned_abs())
     }
