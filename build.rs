@@ -26,7 +26,20 @@ fn main() -> Result<(), Box<dyn Error>> {
         out.join("letterbox_descriptor.bin"),
         compiler.encode_file_descriptor_set(),
     )?;
-    tonic_prost_build::configure().compile_fds(compiler.file_descriptor_set())?;
+    let descriptors = compiler.file_descriptor_set();
+    tonic_prost_build::configure()
+        .build_server(false)
+        .compile_fds(descriptors.clone())?;
+    // The services take the same messages, but for those that are encoded once for many.
+    let services = out.join("services");
+    fs::create_dir_all(&services)?;
+    tonic_prost_build::configure()
+        .build_client(false)
+        .out_dir(services)
+        .extern_path(".letterbox.v1", "crate::pb")
+        .extern_path(".letterbox.admin.v1", "crate::pb::admin")
+        .extern_path(".letterbox.v1.WatchMessagesResponse", "crate::pb::Encoded")
+        .compile_fds(descriptors)?;
     Ok(())
 }
 

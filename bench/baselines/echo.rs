@@ -206,8 +206,7 @@ fn unimplemented<T>() -> Result<Response<T>, Status> {
 
 #[tonic::async_trait]
 impl pb::messaging_service_server::MessagingService for Echo {
-    type WatchMessagesStream =
-        Pin<Box<dyn Stream<Item = Result<pb::WatchMessagesResponse, Status>> + Send>>;
+    type WatchMessagesStream = Pin<Box<dyn Stream<Item = Result<pb::Encoded, Status>> + Send>>;
 
     async fn list_inbox(
         &self,
@@ -275,7 +274,7 @@ impl pb::messaging_service_server::MessagingService for Echo {
         let _ = stream.try_send(Arc::new(ready));
         let mut streams = self.streams.lock().unwrap_or_else(PoisonError::into_inner);
         streams.entry(caller(&request)).or_default().push(stream);
-        let events = ReceiverStream::new(events).map(|event| Ok((*event).clone()));
+        let events = ReceiverStream::new(events).map(|event| Ok(pb::Encoded::of(&*event)));
         Ok(Response::new(Box::pin(events)))
     }
 

@@ -10,7 +10,7 @@ from .figures import Row
 def fanout(field):
     """More is sent than can be delivered, at the same pace to all that are compared."""
     watchers = 100 if field.quick else 1_000
-    options = {"watchers": watchers, "users": 1, "rate": 1000}
+    options = {"watchers": watchers, "users": 1, "rate": 2000}
     with contextlib.ExitStack() as stack:
         postgres = stack.enter_context(field.on_postgres("fanout"))
         sqlite = stack.enter_context(field.on_sqlite("fanout"))
@@ -28,7 +28,7 @@ def fanout(field):
     for database, measured in (("Postgres", on_postgres), ("SQLite", on_sqlite)):
         what = f"events delivered to {watchers:,} watches of one user, {database}"
         beside = "tonic that streams the same"
-        field.ratio(what, beside, measured, of_echo, ">= 0.5", loop="open, 1,000 messages/s")
+        field.ratio(what, beside, measured, of_echo, ">= 0.5", loop="open, 2,000 messages/s")
 
 
 def delivery(field):

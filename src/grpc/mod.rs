@@ -8,6 +8,7 @@ mod admin;
 mod auth;
 mod call;
 mod check;
+mod encoded;
 mod handler;
 mod limits;
 mod observed;
@@ -39,11 +40,15 @@ pub use self::{
     reason = "generated code"
 )]
 pub mod pb {
+    pub use super::encoded::Encoded;
+
     tonic::include_proto!("letterbox.v1");
+    tonic::include_proto!("services/letterbox.v1");
 
     /// Administration.
     pub mod admin {
         tonic::include_proto!("letterbox.admin.v1");
+        tonic::include_proto!("services/letterbox.admin.v1");
     }
 }
 

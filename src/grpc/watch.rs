@@ -11,7 +11,7 @@ use super::{
     auth::{BadCredentials, TurnedAway},
     call::CallDeadline,
     limits::WatchSlot,
-    pb::{self, watch_messages_response::Event},
+    pb::{self, Encoded, watch_messages_response::Event},
     response::{Viewer, user_ids},
     status::{Failure, status},
     token::TokenKey,
@@ -22,8 +22,7 @@ use crate::{
 };
 
 /// The responses of one watch.
-pub(super) type WatchStream =
-    Pin<Box<dyn Stream<Item = Result<pb::WatchMessagesResponse, Status>> + Send>>;
+pub(super) type WatchStream = Pin<Box<dyn Stream<Item = Result<Encoded, Status>> + Send>>;
 
 /// What a watch's responses are built with.
 pub(super) struct Responses {
@@ -70,7 +69,7 @@ pub(super) fn watch_stream(
         };
         Err(status(failure, &*ids))
     });
-    let in_time = in_time.map(move |delivery| responses.response(delivery));
+    let in_time = in_time.flat_map(move |delivery| stream::iter(responses.responses(delivery)));
     // A panic is this watch's, and nobody else's.
     let guarded = AssertUnwindSafe(in_time.chain(cut_off)).catch_unwind();
     Box::pin(guarded.map(move |response| {
@@ -79,11 +78,8 @@ pub(super) fn watch_stream(
 }
 
 impl Responses {
-    fn response(
-        &self,
-        delivery: Result<Delivery, Error>,
-    ) -> Result<pb::WatchMessagesResponse, Status> {
-        match delivery {
+    fn responses(&self, delivery: Result<Delivery, Error>) -> Vec<Result<Encoded, Status>> {
+        let response = match delivery {
             Ok(Delivery::Ready(position)) => {
                 let heartbeat_interval = prost_types::Duration::try_from(self.heartbeat_interval);
                 let ready = pb::WatchReady {
@@ -94,16 +90,26 @@ impl Responses {
             Ok(Delivery::Heartbeat(position)) => {
                 Ok(self.at(position, Event::Heartbeat(pb::Heartbeat {})))
             }
-            Ok(Delivery::Event(event)) => Ok(self.at(event.position, self.event(&event))),
+            Ok(Delivery::Events(events)) => {
+                let told = |event: &Arc<LoggedEvent>| Ok(self.told(event));
+                return events.iter().map(told).collect();
+            }
             Err(error) => Err(status(error.into(), &*self.ids)),
-        }
+        };
+        vec![response]
     }
 
-    fn at(&self, position: LogPosition, event: Event) -> pb::WatchMessagesResponse {
-        pb::WatchMessagesResponse {
+    /// What the watch's reader is told of an event, encoded once for all of their watches.
+    fn told(&self, event: &LoggedEvent) -> Encoded {
+        let encode = || self.at(event.position, self.event(event)).into();
+        event.encodings.of(&self.reader, encode).into()
+    }
+
+    fn at(&self, position: LogPosition, event: Event) -> Encoded {
+        Encoded::of(&pb::WatchMessagesResponse {
             resume_token: self.tokens.resume_token(&self.tenant, position),
             event: Some(event),
-        }
+        })
     }
 
     fn event(&self, event: &LoggedEvent) -> Event {

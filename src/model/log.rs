@@ -1,6 +1,11 @@
 //! The log as its readers see it: from a position on, each event with what it tells of.
 
-use std::sync::Arc;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
 
 use super::{
     EventId, EventKind, MessageView, RequestId, ThreadId, ThreadSummary, ThreadView, Time, UserId,
@@ -63,7 +68,7 @@ pub struct LogRows {
 }
 
 /// An event, with its message and thread as they are when it is read.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct LoggedEvent {
     /// Where it stands in the log.
     pub position: LogPosition,
@@ -73,6 +78,28 @@ pub struct LoggedEvent {
     pub audience: Vec<UserId>,
     /// What happened.
     pub body: EventBody,
+    /// What its readers are sent.
+    pub encodings: Encodings,
+}
+
+/// What the readers of an event are sent, which is made once for all watches of a reader.
+///
+/// It goes with what was read, and not with the event: read again, an event may tell of a message
+/// that has been edited since.
+#[derive(Debug, Default)]
+pub struct Encodings(Mutex<HashMap<LogReader, Bytes>>);
+
+impl Encodings {
+    /// What a reader is sent, made now where it has not been.
+    pub fn of(&self, reader: &LogReader, encode: impl FnOnce() -> Bytes) -> Bytes {
+        let mut encodings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(encoding) = encodings.get(reader) {
+            return encoding.clone();
+        }
+        let encoding = encode();
+        encodings.insert(reader.clone(), encoding.clone());
+        encoding
+    }
 }
 
 /// What happened.

@@ -29,7 +29,7 @@ pub use error::Refusal;
 pub use event::{Event, EventKind, EventKinds};
 pub use id::{EventId, Ids, MessageId, RequestId, TenantId, ThreadId, UserId};
 pub use import::{Import, Imported, ImportedMessage, ImportedParticipant, ImportedThread};
-pub use log::{EventBody, LogPage, LogPosition, LogReader, LogRows, LoggedEvent};
+pub use log::{Encodings, EventBody, LogPage, LogPosition, LogReader, LogRows, LoggedEvent};
 pub use mailbox::Mailbox;
 pub use message::{Message, MessageView, Revision};
 pub use page::{

@@ -64,8 +64,8 @@ impl Watch {
 pub enum Delivery {
     /// From here on nothing is missed.
     Ready(LogPosition),
-    /// Something happened.
-    Event(Arc<LoggedEvent>),
+    /// Something happened: these events, in order.
+    Events(Vec<Arc<LoggedEvent>>),
     /// Nothing else has happened up to here.
     Heartbeat(LogPosition),
 }

@@ -10,7 +10,7 @@ use tokio::{
 
 use super::{
     Delivery, Error, Shared, Watch,
-    live::Next,
+    live::{Next, batch},
     tail::{Membership, Tail},
 };
 use crate::messenger::error::Panicked;
@@ -164,14 +164,16 @@ impl Watcher {
     async fn deliver_page(&mut self, rows: &LogRows) -> Result<bool, End> {
         let (events, through) = self.in_step(rows);
         let held_until = Instant::now() + HOLD_MAX;
-        for event in events {
-            if self.watch.wants(event) {
-                if !self.has_room_by(held_until).await? {
-                    return Ok(false);
-                }
-                self.send(Delivery::Event(Arc::clone(event))).await?;
+        let wanted = events.iter().filter(|event| self.watch.wants(event));
+        let wanted: Vec<_> = wanted.cloned().collect();
+        let mut rest = wanted.as_slice();
+        while !rest.is_empty() {
+            if !self.has_room_by(held_until).await? {
+                return Ok(false);
             }
-            self.position = event.position;
+            let (next, later) = rest.split_at(batch(rest.iter()));
+            self.send_events(next.to_vec()).await?;
+            rest = later;
         }
         self.position = through;
         if self.sent.elapsed() >= self.shared.settings.heartbeat_interval {
@@ -202,18 +204,18 @@ impl Watcher {
     async fn follow(&mut self, membership: &Membership) -> Result<bool, End> {
         loop {
             match membership.place().next() {
-                Next::Event(event) => {
-                    if event.position.number == self.position.number
-                        && event.position != self.position
-                    {
+                Next::Events(mut events) => {
+                    let here = self.position;
+                    let is_another = |event: &Arc<LoggedEvent>| {
+                        event.position.number == here.number && event.position != here
+                    };
+                    if events.iter().any(is_another) {
                         // Another event where the watcher stands: another history.
                         return Err(Error::ResumeTokenExpired.into());
                     }
                     // What was read from the log before is not delivered again.
-                    if event.position.number > self.position.number {
-                        self.position = event.position;
-                        self.send(Delivery::Event(event)).await?;
-                    }
+                    events.retain(|event| event.position.number > here.number);
+                    self.send_events(events).await?;
                 }
                 Next::Overflowed => return Ok(false),
                 Next::Ended(Error::ResumeTokenExpired) => return Ok(true),
@@ -288,17 +290,31 @@ impl Watcher {
         }
     }
 
+    /// Delivers some events, and moves on.
+    async fn send_events(&mut self, events: Vec<Arc<LoggedEvent>>) -> Result<(), End> {
+        let Some(last) = events.last() else {
+            return Ok(());
+        };
+        self.position = last.position;
+        let count = events.len() as u64;
+        self.send(Delivery::Events(events)).await?;
+        self.shared.metrics.feed.delivered.inc_by(count);
+        Ok(())
+    }
+
     async fn send(&mut self, delivery: Delivery) -> Result<(), End> {
-        let stall = self.shared.settings.stall_timeout;
-        let is_event = matches!(delivery, Delivery::Event(_));
-        match self.deliver.send_timeout(Ok(delivery), stall).await {
-            Ok(()) if is_event => self.shared.metrics.feed.delivered.inc(),
-            Ok(()) => {}
-            Err(SendTimeoutError::Timeout(_)) => {
-                self.shared.metrics.feed.stalled.inc();
-                return Err(End::Gone);
+        // As a rule there is room, and no time to be watched.
+        if let Err(refused) = self.deliver.try_send(Ok(delivery)) {
+            let stall = self.shared.settings.stall_timeout;
+            let sent = self.deliver.send_timeout(refused.into_inner(), stall);
+            match sent.await {
+                Ok(()) => {}
+                Err(SendTimeoutError::Timeout(_)) => {
+                    self.shared.metrics.feed.stalled.inc();
+                    return Err(End::Gone);
+                }
+                Err(SendTimeoutError::Closed(_)) => return Err(End::Gone),
             }
-            Err(SendTimeoutError::Closed(_)) => return Err(End::Gone),
         }
         self.sent = Instant::now();
         self.due = self.sent + self.shared.settings.heartbeat_interval;

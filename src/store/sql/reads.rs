@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     model::{
-        Direction, EventBody, EventId, EventKind, InboxPage, InboxRows, LogPage, LogPosition,
-        LogRows, LoggedEvent, RequestId, Summary, TenantSummary, ThreadId, ThreadPage, ThreadRows,
-        ThreadSummary, Time, User, UserId, UserRecord, UserRows,
+        Direction, Encodings, EventBody, EventId, EventKind, InboxPage, InboxRows, LogPage,
+        LogPosition, LogRows, LoggedEvent, RequestId, Summary, TenantSummary, ThreadId, ThreadPage,
+        ThreadRows, ThreadSummary, Time, User, UserId, UserRecord, UserRows,
     },
     store::{Error, Result},
 };
@@ -199,6 +199,7 @@ fn event(row: EventRow, threads: &HashMap<ThreadId, ThreadRow>) -> Result<Logged
         time: row.time,
         audience,
         body,
+        encodings: Encodings::default(),
     })
 }
 

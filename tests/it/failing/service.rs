@@ -1,6 +1,6 @@
 //! A messenger over a store that fails, and those who use it.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::VecDeque, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{join, join_all};
 use letterbox::{
@@ -245,6 +245,7 @@ impl User {
         match soon("the first delivery", deliveries.recv()).await {
             Some(Ok(Delivery::Ready(position))) => Ok(Watcher {
                 deliveries,
+                waiting: VecDeque::new(),
                 position,
             }),
             other => panic!("a watch begins with {other:?}"),
@@ -270,42 +271,51 @@ fn line(message: &MessageView) -> String {
 /// A watch that a test reads step by step.
 pub(crate) struct Watcher {
     deliveries: Deliveries,
+    /// Events of a delivery that the test has not come to.
+    waiting: VecDeque<Arc<LoggedEvent>>,
     /// Where to resume.
     pub(crate) position: LogPosition,
 }
 
 impl Watcher {
-    /// The next delivery; none where the watch has ended, and why.
-    async fn next(&mut self) -> Result<Delivery, Error> {
-        let delivery = soon("a delivery", self.deliveries.recv()).await;
-        let delivery = delivery.expect("a watch says why it ends")?;
-        let position = match &delivery {
-            Delivery::Ready(_) => panic!("a watch begins once"),
-            Delivery::Heartbeat(position) => *position,
-            Delivery::Event(event) => event.position,
-        };
+    /// The next event, or none for a heartbeat; an error where the watch has ended, and why.
+    async fn next(&mut self) -> Result<Option<Arc<LoggedEvent>>, Error> {
+        if self.waiting.is_empty() {
+            let delivery = soon("a delivery", self.deliveries.recv()).await;
+            match delivery.expect("a watch says why it ends")? {
+                Delivery::Ready(_) => panic!("a watch begins once"),
+                Delivery::Heartbeat(position) => {
+                    self.move_to(position);
+                    return Ok(None);
+                }
+                Delivery::Events(events) => self.waiting.extend(events),
+            }
+        }
+        let event = self.waiting.pop_front().expect("no delivery is empty");
+        self.move_to(event.position);
+        Ok(Some(event))
+    }
+
+    fn move_to(&mut self, position: LogPosition) {
         assert!(position.number >= self.position.number, "a token goes back");
         self.position = position;
-        Ok(delivery)
     }
 
     /// The next messages, each as `1 ana: Lunch?`; heartbeats are passed over.
     pub(crate) async fn lines(&mut self, count: usize) -> Vec<String> {
         let mut lines = Vec::with_capacity(count);
         while lines.len() < count {
-            if let Delivery::Event(event) = self.next().await.expect("the watch goes on") {
-                lines.push(line_of_event(&event));
-            }
+            let event = self.next().await.expect("the watch goes on");
+            lines.extend(event.iter().map(|event| line_of_event(event)));
         }
         lines
     }
 
     /// Waits for a heartbeat, before which nothing happens.
     pub(crate) async fn heartbeat(&mut self) -> LogPosition {
-        match self.next().await.expect("the watch goes on") {
-            Delivery::Heartbeat(position) => position,
-            other => panic!("expected a heartbeat, got {other:?}"),
-        }
+        let event = self.next().await.expect("the watch goes on");
+        assert!(event.is_none(), "expected a heartbeat, got {event:?}");
+        self.position
     }
 
     /// Reads to the end: the messages before it, and why the watch ended.
@@ -314,8 +324,7 @@ impl Watcher {
         let ending = async {
             loop {
                 match self.next().await {
-                    Ok(Delivery::Event(event)) => lines.push(line_of_event(&event)),
-                    Ok(_) => {}
+                    Ok(event) => lines.extend(event.iter().map(|event| line_of_event(event))),
                     Err(error) => return error,
                 }
             }
@@ -326,6 +335,7 @@ impl Watcher {
 
     /// Checks that nothing but heartbeats waits to be read.
     pub(crate) fn assert_quiet(&mut self) {
+        assert!(self.waiting.is_empty(), "{:?}", self.waiting);
         while let Ok(delivery) = self.deliveries.try_recv() {
             assert!(
                 matches!(delivery, Ok(Delivery::Heartbeat(_))),
