@@ -43,10 +43,6 @@ const UNREAD_BYTES_MAX: usize = 64 * 1024;
 /// How long such a request may take to come.
 const UNREAD_MAX: Duration = Duration::from_secs(1);
 
-/// When a caller who calls too often is told so. Told at once, a client that does not listen would
-/// call again at once, and being refused would be what keeps the server busy.
-const RATE_LIMITED_AFTER: Duration = Duration::from_millis(250);
-
 /// The services that anybody may call: health and reflection.
 const PUBLIC_PREFIX: &str = "/grpc.";
 
@@ -154,7 +150,7 @@ where
                     if let Failure::RateLimited(_) = failure {
                         // In time, too.
                         let half = deadline.saturating_duration_since(call.started) / 2;
-                        let told = call.started + half.min(RATE_LIMITED_AFTER);
+                        let told = call.started + half.min(limits.refused_after());
                         tokio::time::sleep_until(told).await;
                     }
                     Err(failure)

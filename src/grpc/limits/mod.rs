@@ -11,7 +11,10 @@ mod watches;
 
 use std::{
     num::{NonZeroU32, NonZeroUsize},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -22,6 +25,9 @@ use crate::{
     messenger::{Caller, Error},
     metrics::{Limit, Metrics},
 };
+
+/// After how long a call is refused for its user's rate, at least; at most after twice as long.
+const REFUSED_AFTER: Duration = Duration::from_millis(250);
 
 /// How much there may be of calls and watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,6 +57,7 @@ pub struct Limits {
     calls: Arc<Bound>,
     receiving: Arc<Bound>,
     rates: Option<Rates>,
+    refused_calls: AtomicU32,
     watches: Arc<Watches>,
     metrics: Arc<Metrics>,
 }
@@ -63,6 +70,7 @@ impl Limits {
             calls: Bound::of(of.calls),
             receiving: Bound::of(of.receiving_bytes),
             rates: of.user_rate.map(Rates::of),
+            refused_calls: AtomicU32::new(0),
             watches: Watches::new(of.watches, of.user_watches),
             metrics,
         })
@@ -81,6 +89,19 @@ impl Limits {
             .as_ref()
             .map_or(Ok(()), |rates| rates.check(caller));
         checked.map_err(|wait| self.refused(Limit::UserRate, Failure::RateLimited(wait)))
+    }
+
+    /// How long after its beginning a call is refused for its user's rate.
+    ///
+    /// Told at once, a client that does not listen would call again at once, and being refused
+    /// would be what keeps the server busy; told after the same time, those refused together would
+    /// come back together. So the times spread evenly, however many are refused: by the golden
+    /// ratio's multiples (Weyl's sequence).
+    pub(super) fn refused_after(&self) -> Duration {
+        const GOLDEN: u32 = 0x9e37_79b9;
+        let number = self.refused_calls.fetch_add(1, Ordering::Relaxed);
+        let part = f64::from(number.wrapping_mul(GOLDEN)) / f64::from(u32::MAX);
+        REFUSED_AFTER.mul_f64(1.0 + part)
     }
 
     /// Lets a user's watch begin, if there is room for it.
