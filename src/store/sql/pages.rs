@@ -1,4 +1,4 @@
-//! Pages: from an answer's JSON to threads and messages.
+//! Pages: from an answer to threads and messages.
 //!
 //! The rows of a list are two texts: their numbers, and one after the other the texts that belong to
 //! them, whose lengths are among the numbers. People are numbers too, and told of once.
@@ -8,7 +8,7 @@ use std::{collections::HashMap, str::SplitAsciiWhitespace};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::rows::{HeadRow, List, placement};
+use super::rows::{HeadRow, List, parse, placement};
 use crate::{
     model::{
         Mailbox, MessageId, MessageView, Profile, ThreadId, ThreadSummary, ThreadView, Time, User,
@@ -18,62 +18,89 @@ use crate::{
 };
 
 /// A page of an inbox.
-#[derive(Deserialize)]
 pub(super) struct InboxAnswer<'a> {
     pub(super) head: Option<HeadRow>,
     pub(super) mailbox: Option<Mailbox>,
     pub(super) behind: i64,
-    #[serde(borrow)]
-    threads: Rows<'a>,
-    parts: Option<&'a str>,
     users: List<UserRow>,
+    rows: &'a str,
+    parts: &'a str,
+    texts: &'a str,
 }
 
-impl InboxAnswer<'_> {
+impl<'a> InboxAnswer<'a> {
+    pub(super) fn of(answer: &'a str) -> Result<Self> {
+        let [one, rows, parts, texts] = fields(answer)?;
+        let (head, mailbox, behind, users) = parse(one)?;
+        Ok(Self {
+            head,
+            mailbox,
+            behind,
+            users,
+            rows,
+            parts,
+            texts,
+        })
+    }
+
     /// The threads, each with the position that orders it.
     pub(super) fn threads(&mut self) -> Result<Vec<(i64, ThreadView)>> {
         let people = People::new(self.parts, self.users.take())?;
-        threads(&self.threads, &people)
+        threads(&mut Numbers::of(self.rows), &mut Texts(self.texts), &people)
     }
 }
 
 /// A page of a thread.
-#[derive(Deserialize)]
 pub(super) struct ThreadAnswer<'a> {
     pub(super) head: Option<HeadRow>,
     /// Whether something lies behind the page; none where its numbers tell.
     pub(super) behind: Option<i64>,
-    /// One, or none where the caller takes no part in it.
-    #[serde(borrow)]
-    threads: Rows<'a>,
-    parts: Option<&'a str>,
     users: List<UserRow>,
-    #[serde(borrow)]
-    messages: Rows<'a>,
+    /// One, or none where the caller takes no part in it.
+    rows: &'a str,
+    parts: &'a str,
+    messages: &'a str,
+    texts: &'a str,
 }
 
-impl ThreadAnswer<'_> {
+impl<'a> ThreadAnswer<'a> {
+    pub(super) fn of(answer: &'a str) -> Result<Self> {
+        let [one, rows, parts, messages, texts] = fields(answer)?;
+        let (head, behind, users) = parse(one)?;
+        Ok(Self {
+            head,
+            behind,
+            users,
+            rows,
+            parts,
+            messages,
+            texts,
+        })
+    }
+
     /// The thread, and its messages; none to whoever takes no part in it.
     pub(super) fn thread(&mut self) -> Result<Option<(ThreadView, Vec<MessageRow>)>> {
         let people = People::new(self.parts, self.users.take())?;
-        let Some((_, view)) = threads(&self.threads, &people)?.pop() else {
+        let mut texts = Texts(self.texts);
+        let threads = threads(&mut Numbers::of(self.rows), &mut texts, &people);
+        let Some((_, view)) = threads?.pop() else {
             return Ok(None);
         };
-        let messages = messages(&self.messages, view.thread.id, &people)?;
+        let mut numbers = Numbers::of(self.messages);
+        let messages = messages(&mut numbers, &mut texts, view.thread.id, &people)?;
         Ok(Some((view, messages)))
     }
 }
 
-/// Rows: their numbers, and their texts; null where there are none.
-#[derive(Deserialize)]
-struct Rows<'a>(#[serde(borrow)] Option<&'a str>, Option<String>);
-
-impl Rows<'_> {
-    fn parts(&self) -> (Numbers<'_>, Texts<'_>) {
-        let Self(numbers, texts) = self;
-        let numbers = Numbers::of(numbers.unwrap_or_default());
-        (numbers, Texts(texts.as_deref().unwrap_or_default()))
+/// An answer's fields; the last may hold anything.
+fn fields<const COUNT: usize>(answer: &str) -> Result<[&str; COUNT]> {
+    let mut fields = [""; COUNT];
+    let mut parts = answer.splitn(COUNT, '\u{1e}');
+    for field in &mut fields {
+        let part = parts.next();
+        *field = part.ok_or_else(|| Error::defect("a field is missing"))?;
     }
+    Ok(fields)
 }
 
 /// Texts, one after the other.
@@ -94,8 +121,11 @@ impl<'a> Texts<'a> {
 struct UserRow(i64, UserId, Profile);
 
 /// Threads as their viewer sees them, each with the position that orders it.
-fn threads(rows: &Rows<'_>, people: &People) -> Result<Vec<(i64, ThreadView)>> {
-    let (mut numbers, mut texts) = rows.parts();
+fn threads(
+    numbers: &mut Numbers<'_>,
+    texts: &mut Texts<'_>,
+    people: &People,
+) -> Result<Vec<(i64, ThreadView)>> {
     let mut threads = Vec::new();
     while let Some(position) = numbers.0.next() {
         let position = int(position)?;
@@ -138,8 +168,12 @@ fn threads(rows: &Rows<'_>, people: &People) -> Result<Vec<(i64, ThreadView)>> {
 /// A message's number, and the message; none where the page was full before it.
 pub(super) type MessageRow = (i32, Option<MessageView>);
 
-fn messages(rows: &Rows<'_>, thread: ThreadId, people: &People) -> Result<Vec<MessageRow>> {
-    let (mut numbers, mut texts) = rows.parts();
+fn messages(
+    numbers: &mut Numbers<'_>,
+    texts: &mut Texts<'_>,
+    thread: ThreadId,
+    people: &People,
+) -> Result<Vec<MessageRow>> {
     let mut messages = Vec::new();
     while let Some(id) = numbers.0.next() {
         let id = MessageId(uuid(id)?);
@@ -176,11 +210,11 @@ pub(super) struct People {
 
 impl People {
     /// From who takes part (position, place and number, again and again) and the users.
-    fn new(parts: Option<&str>, users: List<UserRow>) -> Result<Self> {
+    fn new(parts: &str, users: List<UserRow>) -> Result<Self> {
         let users = users.unwrap_or_default().into_iter();
         let users = users.map(|UserRow(number, id, profile)| (number, User { id, profile }));
         let mut threads: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
-        let mut numbers = Numbers::of(parts.unwrap_or_default());
+        let mut numbers = Numbers::of(parts);
         while let Some(position) = numbers.0.next() {
             let part = (numbers.next()?, numbers.next()?);
             threads.entry(int(position)?).or_default().push(part);

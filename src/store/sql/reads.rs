@@ -22,8 +22,8 @@ use crate::{
 pub(super) const LOG_PAGE_ROWS: usize = 256;
 
 /// A page that was read with one row more than asked for, to see whether more follow.
-pub(super) fn inbox(json: &str, page: InboxPage) -> Result<InboxRows> {
-    let mut answer: InboxAnswer<'_> = parse(json)?;
+pub(super) fn inbox(answer: &str, page: InboxPage) -> Result<InboxRows> {
+    let mut answer = InboxAnswer::of(answer)?;
     let mailbox = answer.mailbox.take().unwrap_or_default();
     let mut threads = answer.threads()?;
     // The newest first; read backward, the one next to where the reading began.
@@ -77,8 +77,8 @@ pub(super) fn tenants(json: &str, size: u32) -> Result<(Vec<TenantSummary>, bool
 }
 
 /// A page that was read with one row more than asked for, to see whether more follow.
-pub(super) fn thread(json: &str, page: &ThreadPage) -> Result<Option<ThreadRows>> {
-    let mut answer: ThreadAnswer<'_> = parse(json)?;
+pub(super) fn thread(answer: &str, page: &ThreadPage) -> Result<Option<ThreadRows>> {
+    let mut answer = ThreadAnswer::of(answer)?;
     let Some((view, mut rows)) = answer.thread()? else {
         return Ok(None);
     };

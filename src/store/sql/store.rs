@@ -191,10 +191,10 @@ where
             Folder::Deleted => params.push(Param::Int(3)),
             _ => {}
         }
-        let json = self
+        let answer = self
             .answer(&self.shared.pools.readers, sql, &params)
             .await?;
-        reads::inbox(&json, page)
+        reads::inbox(&answer, page)
     }
 
     async fn summary(&self, tenant: &TenantId, user: &UserId) -> Result<Summary> {
@@ -264,10 +264,10 @@ where
         if let Some(sender) = &page.exclude_sender {
             params.push(Param::Text(sender.as_str()));
         }
-        let json = self
+        let answer = self
             .answer(&self.shared.pools.readers, sql, &params)
             .await?;
-        reads::thread(&json, page)
+        reads::thread(&answer, page)
     }
 
     async fn has_thread(

@@ -52,15 +52,20 @@ macro_rules! inbox {
             $page,
             " LIMIT $4 OFFSET $5), ",
             parts!("page"),
-            " SELECT CAST(json_array(",
-            head!(),
             ", ",
-            mailbox!("(SELECT number FROM me)"),
-            ", CASE WHEN ",
-            $behind,
-            " THEN 1 ELSE 0 END, ",
             listed!("page"),
-            ") AS text)"
+            page_answer!(
+                concat!(
+                    head!(),
+                    ", ",
+                    mailbox!("(SELECT number FROM me)"),
+                    ", CASE WHEN ",
+                    $behind,
+                    " THEN 1 ELSE 0 END"
+                ),
+                "",
+                ""
+            )
         )
     };
 }

@@ -77,6 +77,22 @@ macro_rules! thread {
     };
 }
 
+/// The beginning of a message's content. Short ones are not counted by the character, which was a
+/// fifth of what a page of an inbox cost Postgres.
+macro_rules! snippet {
+    ($content:expr) => {
+        concat!(
+            "CASE WHEN octet_length(",
+            $content,
+            ") <= 200 THEN ",
+            $content,
+            " ELSE substr(",
+            $content,
+            ", 1, 200) END"
+        )
+    };
+}
+
 /// The thread of the participant `p`, as that participant sees it.
 ///
 /// What belongs to a row is looked up by subqueries that answer with one value, and not joined:
@@ -89,7 +105,9 @@ macro_rules! view {
             ", p.placement, p.read_number, p.unread_count, t.create_time,
                 (SELECT json_array(l.send_time, ",
             user!("l.sender"),
-            ", substr(l.content, 1, 200)) FROM messages l
+            ", ",
+            snippet!("l.content"),
+            ") FROM messages l
                     WHERE l.tenant = $1 AND l.thread = t.id AND l.number = t.message_count),
                 CASE WHEN t.starter = p.user_number THEN 1 ELSE 0 END)
             FROM threads t WHERE t.tenant = $1 AND t.id = p.thread)"
@@ -108,32 +126,53 @@ macro_rules! parts {
     };
 }
 
-/// Threads as the participants in these rows see them: numbers, then subjects and snippets; then who
-/// takes part, by place and number; then these users.
-///
-/// People are told apart from threads, since they are the same ones again and again. The numbers of
-/// all rows are one text, with how long their texts are, and these are another: JSON costs by the
-/// element, when it is written and when it is read.
+/// Threads as the participants in these rows see them: their numbers in one text, with how long
+/// their texts are, and these in another.
 macro_rules! listed {
     ($participations:expr) => {
         concat!(
-            "(SELECT json_array(string_agg(concat_ws(' ', v.position, hex(v.id), v.create_time,
+            "listed AS MATERIALIZED (SELECT
+                string_agg(concat_ws(' ', v.position, hex(v.id), v.create_time,
                     v.update_time, v.starter, v.message_count, v.user_number, v.placement,
                     v.read_number, v.unread_count, v.sender, v.send_time,
-                    octet_length(v.subject), octet_length(v.snippet)), ' '),
-                string_agg(v.subject || v.snippet, '')) FROM (
+                    octet_length(v.subject), octet_length(v.snippet)), ' ') AS numbers,
+                string_agg(v.subject || v.snippet, '') AS texts FROM (
                 SELECT p.position, t.id, t.create_time, t.update_time, t.starter, t.message_count,
                     p.user_number, p.placement, p.read_number, p.unread_count, l.sender,
-                    l.send_time, t.subject, substr(l.content, 1, 200) AS snippet FROM ",
+                    l.send_time, t.subject, ",
+            snippet!("l.content"),
+            " AS snippet FROM ",
             $participations,
             " p CROSS JOIN EACH threads t WHERE t.tenant = $1 AND t.id = p.thread DONE
                 CROSS JOIN EACH messages l WHERE l.tenant = $1 AND l.thread = t.id
-                    AND l.number = t.message_count DONE LIMIT 1000) AS v),
-            (SELECT string_agg(concat_ws(' ', position, place, user_number), ' ') FROM parts),
-            (SELECT json_group_array(json_array(u.number, u.id,
-                json_array(u.first_name, u.last_name, u.email)))
+                    AND l.number = t.message_count DONE LIMIT 1000) AS v)"
+        )
+    };
+}
+
+/// A page's answer, in fields between record separators, which JSON does not hold: JSON of what
+/// there is one of, and of the people; the threads' numbers; who takes part, by position, place and
+/// number; other numbers; and last the texts, which may hold anything.
+///
+/// People are told apart from rows, since they are the same ones again and again. The rest is no
+/// JSON, which costs by the element and by the byte, when it is written and when it is read.
+macro_rules! page_answer {
+    ($one:expr, $numbers:expr, $texts:expr) => {
+        concat!(
+            " SELECT concat_ws('\u{1e}', CAST(json_array(",
+            $one,
+            ", (SELECT json_group_array(json_array(u.number, u.id,
+                    json_array(u.first_name, u.last_name, u.email)))
                 FROM (SELECT DISTINCT user_number FROM parts) AS w
-                CROSS JOIN EACH users u WHERE u.tenant = $1 AND u.number = w.user_number DONE)"
+                CROSS JOIN EACH users u WHERE u.tenant = $1 AND u.number = w.user_number DONE)
+                ) AS text),
+            (SELECT coalesce(numbers, '') FROM listed),
+            coalesce((SELECT string_agg(concat_ws(' ', position, place, user_number), ' ')
+                FROM parts), ''), ",
+            $numbers,
+            "(SELECT coalesce(texts, '') FROM listed)",
+            $texts,
+            ")"
         )
     };
 }

@@ -23,30 +23,32 @@ macro_rules! thread_page {
                     AND user_number = (SELECT number FROM me)), ",
             $page,
             parts!("mine"),
-            " SELECT CAST(json_array(",
-            head!(),
-            ", ",
-            $behind,
             ", ",
             listed!("mine"),
             ", ",
-            texts!("m.content", $messages),
-            ") AS text)"
+            contents!($messages),
+            page_answer!(
+                concat!(head!(), ", ", $behind),
+                "(SELECT coalesce(numbers, '') FROM contents), ",
+                " || (SELECT coalesce(texts, '') FROM contents)"
+            )
         )
     };
 }
 
-/// Messages: their numbers, and then their contents.
-macro_rules! texts {
-    ($content:expr, $messages:expr) => {
+/// Messages: their numbers, and their contents.
+macro_rules! contents {
+    ($messages:expr) => {
         concat!(
-            "(SELECT json_array(string_agg(concat_ws(' ', hex(m.id), m.number, m.sender, m.revision,
-                    m.send_time, coalesce(m.edit_time, 0), octet_length(m.content)), ' '),
+            "contents AS MATERIALIZED (SELECT
+                string_agg(concat_ws(' ', hex(m.id), m.number, m.sender, m.revision,
+                    m.send_time, coalesce(m.edit_time, 0), octet_length(m.content)), ' ')
+                    AS numbers,
                 CASE WHEN sum(octet_length(m.content)) <= ",
             page_bytes!(),
             " THEN string_agg(m.content, '') ELSE substr(string_agg(m.content, ''), 1, ",
             page_bytes!(),
-            ") END) FROM (",
+            ") END AS texts FROM (",
             $messages,
             ") AS m)"
         )
