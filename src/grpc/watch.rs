@@ -99,10 +99,30 @@ impl Responses {
         vec![response]
     }
 
-    /// What the watch's reader is told of an event, encoded once for all of their watches.
+    /// What the watch's reader is told of an event.
     fn told(&self, event: &LoggedEvent) -> Encoded {
-        let encode = || self.at(event.position, self.event(event)).into();
-        event.encodings.of(&self.reader, encode).into()
+        let encode = || self.at(event.position, self.event(event));
+        match self.viewer {
+            Viewer::OfAll => {
+                let encodings = &event.encodings;
+                encodings
+                    .of(self.is_sender(event), || encode().into())
+                    .into()
+            }
+            // With an address that nobody else sees. Kept for each, they could be as many as a
+            // thread's participants, for as long as the slowest of these takes.
+            Viewer::Only(_) => encode(),
+        }
+    }
+
+    /// Whether the watch is its sender's own.
+    fn is_sender(&self, event: &LoggedEvent) -> bool {
+        match (&self.reader, &event.body) {
+            (LogReader::User(user), EventBody::MessageSent { message, .. }) => {
+                *user == message.sender.id
+            }
+            _ => false,
+        }
     }
 
     fn at(&self, position: LogPosition, event: Event) -> Encoded {
@@ -120,17 +140,13 @@ impl Responses {
                 recipients,
                 request_id,
             } => {
-                let senders_own =
-                    matches!(&self.reader, LogReader::User(user) if *user == message.sender.id);
+                let request_id = request_id.filter(|_| self.is_sender(event));
                 Event::MessageSent(pb::MessageSent {
                     reply: message.number > 1,
                     message: Some(self.viewer.message(message)),
                     thread: Some(self.viewer.thread(thread)),
                     recipient_ids: user_ids(&recipients),
-                    request_id: request_id
-                        .filter(|_| senders_own)
-                        .map(|id| id.to_string())
-                        .unwrap_or_default(),
+                    request_id: request_id.map(|id| id.to_string()).unwrap_or_default(),
                 })
             }
             EventBody::MessageEdited { message, thread } => {

@@ -1,9 +1,6 @@
 //! The log as its readers see it: from a position on, each event with what it tells of.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -82,23 +79,26 @@ pub struct LoggedEvent {
     pub encodings: Encodings,
 }
 
-/// What the readers of an event are sent, which is made once for all watches of a reader.
+/// What the readers of an event are sent, made once for all who are told the same: the sender, who
+/// is told the request id, and everybody else.
 ///
 /// It goes with what was read, and not with the event: read again, an event may tell of a message
 /// that has been edited since.
 #[derive(Debug, Default)]
-pub struct Encodings(Mutex<HashMap<LogReader, Bytes>>);
+pub struct Encodings {
+    to_sender: OnceLock<Bytes>,
+    to_others: OnceLock<Bytes>,
+}
 
 impl Encodings {
-    /// What a reader is sent, made now where it has not been.
-    pub fn of(&self, reader: &LogReader, encode: impl FnOnce() -> Bytes) -> Bytes {
-        let mut encodings = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(encoding) = encodings.get(reader) {
-            return encoding.clone();
-        }
-        let encoding = encode();
-        encodings.insert(reader.clone(), encoding.clone());
-        encoding
+    /// What the sender or everybody else is sent, made now where it has not been.
+    pub fn of(&self, to_sender: bool, encode: impl FnOnce() -> Bytes) -> Bytes {
+        let encoding = if to_sender {
+            &self.to_sender
+        } else {
+            &self.to_others
+        };
+        encoding.get_or_init(encode).clone()
     }
 }
 
@@ -152,7 +152,7 @@ impl LoggedEvent {
         }
     }
 
-    /// About how many bytes it takes in memory.
+    /// About how many bytes it takes in memory, as it is read and as it is sent.
     pub fn weight(&self) -> usize {
         const PERSON: usize = 128;
         let (content, thread) = match &self.body {
@@ -162,6 +162,6 @@ impl LoggedEvent {
             | EventBody::MessageEdited { message, thread } => (message.content.len(), thread),
             EventBody::ThreadChanged { view, .. } => (view.snippet.len(), &view.thread),
         };
-        content + thread.subject.len() + PERSON * (1 + thread.participants.len())
+        2 * (content + thread.subject.len() + PERSON * (1 + thread.participants.len()))
     }
 }
