@@ -1,6 +1,6 @@
 //! The log: a line for each call, and nothing in it that is nobody's business.
 
-use std::fs;
+use std::{fs, time::Duration};
 
 use serde_json::{Value, json};
 use sqlx::Executor;
@@ -205,5 +205,27 @@ async fn the_log_holds_no_contents_no_tokens_and_no_secrets(
         .chain(signatures.iter().map(String::as_str))
     {
         assert!(!log.contains(hidden), "{hidden} in\n{log}");
+    }
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_all_is_well_with_does_not_warn(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::new(database).await;
+    // It looks for what has expired five times a second, in tenants of which there are none yet.
+    let server = deployment.serve(&["--event-retention=2s"]).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    server
+        .client("ana")
+        .send_message(to_send(&["ben"], "plans", "Lunch?"))
+        .await
+        .expect("a message");
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let ended = server.stop().await;
+    for line in &ended.stderr {
+        let line: Value = serde_json::from_str(line).expect("a line is an object");
+        assert_eq!(line["level"], "INFO", "{line}");
     }
 }
