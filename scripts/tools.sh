@@ -64,7 +64,8 @@ install_packages() {
     "${install[@]}" "$@"
     case " $* " in
         # Nor at the next start of the machine.
-        *" prometheus "*) systemctl disable prometheus.service 2>/dev/null || true ;;
+        *" prometheus "*) systemctl disable prometheus.service 2>/dev/null || true ;;&
+        *" pgbouncer "*) systemctl disable pgbouncer.service 2>/dev/null || true ;;
     esac
 }
 
@@ -80,15 +81,17 @@ need_packages() {
         >"$scratch/install.log" 2>&1
 }
 
+# Sets where PgBouncer is: Debian has it where only root looks.
+find_pgbouncer() {
+    LETTERBOX_TEST_PGBOUNCER=${LETTERBOX_TEST_PGBOUNCER:-$(PATH=$PATH:/usr/sbin command -v pgbouncer)} || return 1
+    export LETTERBOX_TEST_PGBOUNCER
+}
+
 # Sets where Prometheus and its tool are.
 find_prometheus() {
     LETTERBOX_TEST_PROMETHEUS=${LETTERBOX_TEST_PROMETHEUS:-$(command -v prometheus)} || return 1
     LETTERBOX_TEST_PROMTOOL=${LETTERBOX_TEST_PROMTOOL:-$(command -v promtool)} || return 1
     export LETTERBOX_TEST_PROMETHEUS LETTERBOX_TEST_PROMTOOL
-}
-
-has_sha256() {
-    [ -e "$1" ] && echo "$2  $1" | sha256sum --check --status
 }
 
 has_sha256() {

@@ -7,6 +7,7 @@ mod clients;
 mod django;
 mod libraries;
 mod pages;
+mod pgbouncer;
 
 use std::{
     net::SocketAddr,
