@@ -76,6 +76,15 @@ async fn packages_set_nothing_that_is_no_setting() {
 }
 
 #[test]
+fn the_unit_hides_nothing_that_an_alert_looks_at() {
+    let unit = read("packaging/systemd/letterbox.service");
+    let alerts = read("ops/prometheus/alerts.yml");
+    assert!(alerts.contains("process_start_time_seconds"));
+    // It comes from /proc/stat, which this takes away: the metric would be 0 for ever.
+    assert!(!unit.lines().any(|line| line.starts_with("ProcSubset=")));
+}
+
+#[test]
 fn the_runbook_speaks_of_metrics_that_there_are() {
     let metrics = words(&read("docs/metrics.md"), "letterbox_", "_");
     let series = ["_bucket", "_count", "_sum"];
