@@ -195,6 +195,9 @@ async fn migrate_locked(address: &Address) -> Result<Option<FileLock>, OpenError
                 .await
                 .map_err(connected)?;
             run(address, &sqlite::MIGRATIONS, &mut connection).await?;
+            // A file that can only be read is opened all the same, and every write would fail.
+            let nothing = connection.execute("DELETE FROM log_heads WHERE false");
+            nothing.await.map_err(connected)?;
             connection.close().await.map_err(connected)?;
             Ok(Some(lock))
         }

@@ -121,3 +121,19 @@ async fn a_folder_that_is_missing_ends_the_start(#[case] command: &str) {
     assert!(line.contains("missing/letterbox.db"), "{line}");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
+
+#[rstest]
+#[case::serve("serve")]
+#[case::migrate("migrate")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_can_only_be_read_ends_the_start(#[case] command: &str) {
+    let deployment = Deployment::new(Database::Sqlite).await;
+    let ended = deployment.run(&["migrate"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    // So that it is not root alone who can run this test, or who cannot.
+    let url = format!("{}?mode=ro", deployment.url());
+    let reading = Deployment::at(&url);
+    let line = Process::start(reading.command(&[command])).refused(1).await;
+    assert!(line.contains("cannot open the SQLite file"), "{line}");
+    assert!(line.contains("readonly"), "{line}");
+}
