@@ -4,6 +4,7 @@
 //! cost, in transactions that are as durable as Letterbox's.
 
 use std::{
+    collections::BTreeMap,
     error::Error,
     path::PathBuf,
     time::{Duration, Instant, SystemTime},
@@ -13,12 +14,6 @@ use clap::Args;
 use rusqlite::{Connection, Statement, params};
 use uuid::Uuid;
 
-/// Letterbox's own.
-const SCHEMA: &[&str] = &[
-    include_str!("../../migrations/sqlite/0001_tables.sql"),
-    include_str!("../../migrations/sqlite/0004_counts_beside_events.sql"),
-    include_str!("../../migrations/sqlite/0005_administration.sql"),
-];
 const TENANT: &str = "bench";
 const USERS: u128 = 1_000;
 
@@ -28,8 +23,8 @@ pub struct Options {
     #[arg(long, default_value_t = 1)]
     batch: u32,
     /// How long to write
-    #[arg(long, default_value_t = 5)]
-    seconds: u64,
+    #[arg(long, default_value_t = 5.0)]
+    seconds: f64,
     /// Bytes of each message's content
     #[arg(long, default_value_t = 200)]
     size: usize,
@@ -46,15 +41,16 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let connection = Connection::open(folder.path().join("raw.db"))?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    for migration in SCHEMA {
-        connection.execute_batch(migration)?;
+    // Letterbox's own tables, with every migration that there is.
+    for migration in sqlx::migrate!("migrations/sqlite").iter() {
+        connection.execute_batch(migration.sql.as_str())?;
     }
     make_users(&connection)?;
 
     let mut rows = Rows::new(&connection, options.size)?;
     let mut times = Vec::new();
     let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(options.seconds) {
+    while start.elapsed() < Duration::from_secs_f64(options.seconds) {
         let begun = Instant::now();
         connection.execute_batch("BEGIN IMMEDIATE")?;
         for _ in 0..options.batch {
@@ -77,12 +73,24 @@ pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             "messages": messages,
             "messages_per_second": a_second,
             "transaction_p50_us": u64::try_from(p50)?,
+            "rows": rows_of_tables(&connection)?,
         });
         println!("{result}");
     } else {
         println!("{a_second:.0} messages a second; half of the transactions took up to {p50} µs");
     }
     Ok(())
+}
+
+/// How many rows each table holds that a message goes to.
+fn rows_of_tables(connection: &Connection) -> rusqlite::Result<BTreeMap<&'static str, i64>> {
+    let tables = ["threads", "participants", "messages", "events", "audience"];
+    let counts = tables.into_iter().map(|table| {
+        let sql = format!("SELECT count(*) FROM {table}");
+        let count = connection.query_row(&sql, (), |row| row.get(0))?;
+        Ok((table, count))
+    });
+    counts.collect()
 }
 
 fn make_users(connection: &Connection) -> rusqlite::Result<()> {

@@ -2,8 +2,9 @@
 -- tenant `bench`, and 10,000 threads between them, each with one message. Thread n was started by
 -- user 1 + (n - 1) % 1000 and goes to user 1 + (n - 1 + 1 + n / 1000) % 1000.
 --
--- `letterbox check` finds nothing wrong with what this and the two scripts write (nor with what
--- they write at the same time, except counts of users and threads that two wrote to at once).
+-- `letterbox check` finds one thing wrong with what this and the two scripts write: they leave out
+-- how much the tenant holds, which its newest event has. With what they write at the same time it
+-- also finds counts of users and threads that two wrote to at once.
 
 CREATE SEQUENCE bench_positions START 10001;
 

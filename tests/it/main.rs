@@ -7,6 +7,7 @@ mod support;
 
 mod access;
 mod administration;
+mod comparison;
 mod conversation;
 mod documents;
 mod editing;

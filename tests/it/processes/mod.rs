@@ -30,7 +30,7 @@ mod writers;
 mod wrong_settings;
 
 pub(crate) use self::{
-    caller::is_unanswered,
+    caller::{connect, is_unanswered},
     deployment::{Deployment, Server},
     in_flight::is_refused_unbegun,
     process::{Ended, Process, letterbox, send_signal},

@@ -95,6 +95,12 @@ impl Process {
         soon(&what, self.stderr.with(part)).await
     }
 
+    /// The first line that it prints which holds this.
+    pub(crate) async fn printed(&self, part: &str) -> String {
+        let what = format!("{part} to be printed");
+        soon(&what, self.stdout.with(part)).await
+    }
+
     /// Sends it a signal, such as TERM.
     pub(crate) fn signal(&self, name: &str) {
         send_signal(self.child.id(), name);
