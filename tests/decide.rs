@@ -1,4 +1,4 @@
-//! The rules of writing, held against a naive model: random commands of several people, cut into
+//! The rules of writing, held against a naive model: random commands of people and admins, cut into
 //! random batches, under a clock that jumps.
 
 use std::{
@@ -7,18 +7,22 @@ use std::{
 };
 
 use letterbox::model::{
-    Changes, Context, EventKind, Folder, Ids, Mailbox, MessageId, Needs, Participant, Placement,
-    Policy, State, ThreadId, Time, UserId,
+    Context, EventKind, Folder, Ids, Mailbox, MessageId, Needs, Participant, Placement, Policy,
+    State, ThreadId, Time, UserId,
 };
 use proptest::{collection::vec, option, prelude::*};
 use uuid::Uuid;
 
-use reference::{
-    Delivery, MessageNo, Names, PEOPLE, Step, Tenant, Watcher, steps, steps_in_one_thread,
-};
-use rows::Rows;
+use admin::Registry;
+use moves::{Asked, Move, moves};
+use reference::{Delivery, MessageNo, Names, PEOPLE, Tenant, Watcher, steps_in_one_thread};
+use rows::{Rows, check_that_nothing_changes};
 use words::Words;
 
+#[path = "decide/admin.rs"]
+mod admin;
+#[path = "decide/moves.rs"]
+mod moves;
 #[path = "it/reference/mod.rs"]
 #[allow(
     dead_code,
@@ -45,8 +49,8 @@ proptest! {
                 option::weighted(0.05, policies()),
                 -40..60i64,
                 prop_oneof![
-                    3 => vec((steps(), prop::bool::weighted(0.1)), 1..10),
-                    1 => vec((steps_in_one_thread(), Just(false)), 1..16),
+                    3 => vec((moves(), prop::bool::weighted(0.1)), 1..10),
+                    1 => vec((steps_in_one_thread().prop_map(Move::Step), Just(false)), 1..16),
                 ],
             ),
             1..20,
@@ -77,6 +81,7 @@ struct Bench {
     ids: CountedIds,
     rows: Rows,
     tenant: Tenant,
+    registry: Registry,
     names: Names,
 }
 
@@ -98,6 +103,7 @@ impl Bench {
             ids: CountedIds::default(),
             rows: Rows::default(),
             tenant: Tenant::default(),
+            registry: Registry::default(),
             names: Names::default(),
         }
     }
@@ -112,45 +118,65 @@ impl Bench {
     }
 
     /// Carries out a batch, some of its steps twice, and compares all that it has made.
-    fn carry_out(&mut self, batch: &[(Step, bool)]) {
-        let mut actions = Vec::new();
-        for (step, twice) in batch {
+    fn carry_out(&mut self, batch: &[(Move, bool)]) {
+        let mut asked = Vec::new();
+        for (what, twice) in batch {
             // Chosen among what there was before the batch: nobody has the ids of what it makes.
-            let action = step.action(&self.tenant);
-            actions.extend(twice.then(|| (step.caller, action.clone())));
-            actions.push((step.caller, action));
+            let what = match what {
+                Move::Step(step) => Asked::Action(step.caller, step.action(&self.tenant)),
+                Move::Admin(step) => Asked::Admin(step.clone()),
+            };
+            asked.extend(twice.then(|| what.clone()));
+            asked.push(what);
         }
         let mut needs = Needs::default();
-        let commands: Vec<_> = actions
+        let commands: Vec<_> = asked
             .iter()
-            .map(|(caller, action)| words::command(&self.names, caller, action))
+            .map(|what| match what {
+                Asked::Action(caller, action) => words::command(&self.names, caller, action),
+                Asked::Admin(step) => step.command(self.now),
+            })
             .collect();
         for command in &commands {
             needs.add(command);
         }
 
         let mut state = State::new(self.rows.load(&needs));
-        let (known, logged) = (self.tenant.known.clone(), self.tenant.log.len());
-        for ((caller, action), command) in actions.iter().zip(&commands) {
+        let logged = self.tenant.log.len();
+        let mut news = false;
+        for (what, command) in asked.iter().zip(&commands) {
             let context = Context {
                 now: Time(self.now),
                 ids: &self.ids,
                 policy: self.policy,
             };
             let decided = state.decide(command, &context);
-            let mut words = Words {
-                names: &mut self.names,
-                rows: &self.rows,
-            };
-            let answer = decided
-                .map(|outcome| words.answer(outcome))
-                .map_err(|refusal| words::refusal(command, refusal));
-            let expected = self.tenant.act(caller, self.now, action);
-            assert_eq!(answer, expected, "{caller}: {action:?}");
+            // What is changed and changed back within a batch is saved all the same.
+            let before = (self.tenant.known.clone(), self.tenant.deactivated.clone());
+            let registry = self.registry.clone();
+            match what {
+                Asked::Action(caller, action) => {
+                    let mut words = Words {
+                        names: &mut self.names,
+                        rows: &self.rows,
+                    };
+                    let answer = decided
+                        .map(|outcome| words.answer(outcome))
+                        .map_err(|refusal| words::refusal(command, refusal));
+                    let expected = self.tenant.act(caller, self.now, action);
+                    assert_eq!(answer, expected, "{caller}: {action:?}");
+                }
+                Asked::Admin(step) => {
+                    let expected = self.registry.act(&mut self.tenant, self.now, step);
+                    assert_eq!(admin::answer(decided), expected, "{step:?}");
+                }
+            }
+            let after = (&self.tenant.known, &self.tenant.deactivated);
+            news |= (&before.0, &before.1) != after || registry != self.registry;
         }
+        news |= logged != self.tenant.log.len();
 
         let changes = state.changes();
-        let news = known != self.tenant.known || logged != self.tenant.log.len();
         assert_eq!(
             changes.is_empty(),
             !news,
@@ -184,11 +210,8 @@ impl Bench {
         for name in PEOPLE {
             let user = words::user_id(name);
             let record = self.rows.users.get(&user);
-            assert_eq!(
-                record.is_some_and(|record| record.known_time.is_some()),
-                self.tenant.known.iter().any(|known| known == name),
-                "whether {name} is known"
-            );
+            let expected = self.registry.find(&self.tenant, name);
+            assert_eq!(record.map(admin::seen), expected, "what is kept of {name}");
             let mailbox = self.rows.mailboxes.get(&user).copied();
             let mailbox = mailbox.unwrap_or_default();
             let count = |folder| to_i32(self.tenant.list(name, folder).len());
@@ -368,15 +391,6 @@ fn lists(folder: Folder, part: &Participant) -> bool {
         Folder::Deleted => part.placement == Placement::Deleted,
         Folder::All => true,
     }
-}
-
-fn check_that_nothing_changes(changes: &Changes<'_>) {
-    assert!(changes.new_threads.is_empty() && changes.threads.is_empty());
-    assert!(changes.new_participants.is_empty() && changes.participants.is_empty());
-    assert!(changes.new_messages.is_empty() && changes.messages.is_empty());
-    assert!(changes.revisions.is_empty());
-    assert!(changes.requests.is_empty());
-    assert!(changes.mailboxes.is_empty());
 }
 
 fn to_i32(count: usize) -> i32 {

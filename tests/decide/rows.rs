@@ -181,3 +181,13 @@ fn each_once<Row, K: Debug + Eq + Hash>(
     }
     rows
 }
+
+/// Checks that a batch without news has nothing to save.
+pub(crate) fn check_that_nothing_changes(changes: &Changes<'_>) {
+    assert!(changes.new_threads.is_empty() && changes.threads.is_empty());
+    assert!(changes.new_participants.is_empty() && changes.participants.is_empty());
+    assert!(changes.new_messages.is_empty() && changes.messages.is_empty());
+    assert!(changes.revisions.is_empty());
+    assert!(changes.requests.is_empty());
+    assert!(changes.mailboxes.is_empty());
+}

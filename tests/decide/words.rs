@@ -125,7 +125,7 @@ pub(crate) fn refusal(command: &Command, refusal: letterbox::model::Refusal) -> 
         Refusal::NotTheSender => reference::Refusal::NotTheSender,
         Refusal::RevisionStale { current } => reference::Refusal::RevisionStale { current },
         Refusal::RequestIdReused => reference::Refusal::RequestIdReused,
-        Refusal::UsersNotFound(_) => unreachable!("no admin acts here"),
+        Refusal::UsersNotFound(_) => unreachable!("this is no answer to an action"),
     }
 }
 
@@ -150,7 +150,7 @@ impl Words<'_> {
             }
             Outcome::Edited(message) => Answer::Edited(self.message(*message)),
             Outcome::Viewed(view) => Answer::Viewed(self.view(*view)),
-            Outcome::UsersChanged(_) => unreachable!("no admin acts here"),
+            Outcome::UsersChanged(_) => unreachable!("this is no answer to an action"),
         }
     }
 

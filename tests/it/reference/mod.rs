@@ -32,6 +32,8 @@ pub(crate) struct Tenant {
     pub(crate) policy: Policy,
     /// Who has made a call.
     pub(crate) known: Vec<String>,
+    /// Whom an admin has deactivated, and when.
+    pub(crate) deactivated: Vec<(String, i64)>,
     pub(crate) threads: Vec<Thread>,
     pub(crate) requests: Vec<Request>,
     /// What happened, in order: the first event has position 1.

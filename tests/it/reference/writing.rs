@@ -45,6 +45,11 @@ impl Tenant {
         }
     }
 
+    fn can_be_written_to(&self, user: &String) -> bool {
+        let mut deactivated = self.deactivated.iter();
+        self.known.contains(user) && !deactivated.any(|(name, _)| name == user)
+    }
+
     fn send(&mut self, caller: &str, now: i64, action: &Action) -> Result<Answer, Refusal> {
         let Action::Send {
             recipients,
@@ -61,7 +66,7 @@ impl Tenant {
         let others = others_once(caller, recipients);
         let unknown: Vec<_> = others
             .iter()
-            .filter(|other| self.policy.known_users_only && !self.known.contains(other))
+            .filter(|other| self.policy.known_users_only && !self.can_be_written_to(other))
             .cloned()
             .collect();
         if !unknown.is_empty() {
