@@ -18,14 +18,19 @@ const MANY: &str = "3000";
 const LONG: Duration = Duration::from_mins(10);
 
 /// A database that the package has filled.
-struct Package(Deployment);
+pub(super) struct Package(Deployment);
 
 impl Package {
     /// A database of this kind, filled by this command of `package.py`.
-    async fn filled(database: Database, command: &[&str]) -> Self {
+    pub(super) async fn filled(database: Database, command: &[&str]) -> Self {
         let package = Self(Deployment::new(database).await);
         package.run(command).await;
         package
+    }
+
+    /// The database's URL.
+    pub(super) fn url(&self) -> &str {
+        self.0.url()
     }
 
     async fn run(&self, arguments: &[&str]) -> String {

@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 
 use serde_json::Value;
 
-use super::{Programs, clone, serve_at};
+use super::{Programs, clone, django::Package, serve_at};
 use crate::{
     processes::{Deployment, Process, Server},
     support::prelude::*,
@@ -66,19 +66,24 @@ fn steps(page: &str, heading: Option<&str>) -> Vec<Step> {
     steps
 }
 
+/// What a page calls something, and what that is in the test.
+type Place<'a> = (&'a str, &'a str);
+
 /// Follows the steps at a server; what each printed, errors included.
 async fn follow(
     steps: &[Step],
     folder: &Path,
     deployment: &Deployment,
     server: &Server,
+    places: &[Place<'_>],
 ) -> Vec<String> {
-    let address = server.address().to_string();
-    let file = deployment.url().trim_start_matches("sqlite://");
     let mut script = "exec 2>&1\n".to_owned();
     for step in steps {
-        let commands = step.commands.replace("127.0.0.1:50051", &address);
-        script.push_str(&commands.replace("/var/lib/letterbox/letterbox.db", file));
+        let mut commands = step.commands.clone();
+        for (named, there) in places {
+            commands = commands.replace(named, there);
+        }
+        script.push_str(&commands);
         script.push_str("printf '\\036\\n'\n");
     }
     let programs = Programs::new();
@@ -165,7 +170,13 @@ async fn assert_works(page: &str, heading: Option<&str>, deployment: &Deployment
     } else {
         deployment.folder().to_owned()
     };
-    let printed = follow(&steps, &folder, deployment, server).await;
+    let address = server.address().to_string();
+    let file = deployment.url().trim_start_matches("sqlite://");
+    let places = [
+        ("127.0.0.1:50051", address.as_str()),
+        ("/var/lib/letterbox/letterbox.db", file),
+    ];
+    let printed = follow(&steps, &folder, deployment, server, &places).await;
     for (step, printed) in steps.iter().zip(&printed) {
         assert_shown(step, printed);
     }
@@ -200,6 +211,28 @@ async fn a_backup_is_made_and_restored_as_the_page_says(
     let deployment = Deployment::new(database).await;
     let server = serve_at(&deployment, None, &[]).await;
     assert_works("docs/running.md", Some(heading), &deployment, &server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_is_made_as_the_page_says() {
+    let file = Package::filled(Database::Sqlite, &["leftovers"]).await;
+    let postgres = Package::filled(Database::Postgres, &["leftovers"]).await;
+    let deployment = Deployment::new(Database::Postgres).await;
+    let server = serve_at(&deployment, None, &[]).await;
+    let places = [
+        (
+            "/srv/app/db.sqlite3",
+            file.url().trim_start_matches("sqlite://"),
+        ),
+        ("postgres://reader@host/app", postgres.url()),
+        ("postgres://letterbox@host/letterbox", deployment.url()),
+    ];
+    let steps = steps("docs/importing.md", None);
+    let printed = follow(&steps, deployment.folder(), &deployment, &server, &places).await;
+    for (step, printed) in steps.iter().zip(&printed) {
+        assert_shown(step, printed);
+    }
+    assert!(deployment.count("messages", "true").await > 0);
 }
 
 #[rstest]
