@@ -1,4 +1,4 @@
-//! Clocks that jump: the servers are in the test's own process, for its clocks' sake.
+//! Clocks that jump, of servers in the test's own process; and that those of others can be moved.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,9 +7,14 @@ use tokio::{sync::watch, time::sleep};
 use super::{
     dice::Dice,
     run::{Crew, Work, assert_agree},
+    skew::Skew,
     watchers::HEARTBEAT,
 };
-use crate::support::*;
+use crate::{
+    processes::{Deployment, Server},
+    random::words::time,
+    support::*,
+};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -45,4 +50,26 @@ async fn though_clocks_jump_by_an_hour_nothing_is_lost_repeated_or_out_of_order(
     for server in servers {
         server.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_goes_by_the_clock_that_it_was_given() {
+    let deployment = Deployment::new(Database::Sqlite).await;
+    let Some(clock) = Skew::in_folder(deployment.folder(), "clock") else {
+        return;
+    };
+    let mut command = deployment.command(&["--listen=127.0.0.1:0"]);
+    clock.give_to(&mut command);
+    let server = Server::start(command).await;
+    let ana = Client::over(server.connect()).with("x-user-id", "ana");
+    for millis in [0, 3_600_000, -3_600_000, -1] {
+        clock.set(millis);
+        let sent = ana.start("plans", &["ben"], "Lunch?").await;
+        let sent = time(sent.message.send_time).expect("a message has a time");
+        let now = std::time::UNIX_EPOCH.elapsed().expect("a time after 1970");
+        let now = i64::try_from(now.as_micros()).expect("a time before ages");
+        let ahead = sent - now - millis * 1_000;
+        assert!((-1_000_000..=0).contains(&ahead), "{millis}: {ahead}");
+    }
+    server.stop().await;
 }

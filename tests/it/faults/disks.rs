@@ -1,11 +1,10 @@
 //! Disks that are full, or cannot be written.
 
-use std::{fs, io::Write, path::PathBuf, process::Command, sync::Arc};
-
-use tempfile::TempDir;
+use std::sync::Arc;
 
 use super::{
     dice::Dice,
+    disk::Disk,
     postgres::OwnPostgres,
     run::{Crew, Work, assert_agree},
     world::World,
@@ -14,65 +13,6 @@ use crate::{
     processes::{Deployment, Process},
     support::*,
 };
-
-/// A small disk of the test's own, in memory. Only root can have one.
-struct Disk(TempDir);
-
-impl Disk {
-    /// None where mounting is not allowed.
-    fn mount(mebibytes: u32) -> Option<Self> {
-        let folder = TempDir::new().expect("a folder to mount on");
-        let options = format!("size={mebibytes}m,mode=0777");
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(folder.path())
-            .output();
-        if mounted.is_ok_and(|mounted| mounted.status.success()) {
-            Some(Self(folder))
-        } else {
-            eprintln!("not tested: only root, where it may mount, can have a small disk");
-            None
-        }
-    }
-
-    /// A folder on it.
-    fn folder(&self) -> TempDir {
-        TempDir::new_in(&self.0).expect("a folder to write in")
-    }
-
-    fn remount(&self, how: &str) {
-        let remounted = Command::new("mount")
-            .args(["-o", &format!("remount,{how}")])
-            .arg(self.0.path())
-            .status();
-        assert!(remounted.is_ok_and(|status| status.success()), "{how}");
-    }
-
-    /// Fills it to the last byte.
-    fn fill(&self) {
-        let mut filler = fs::File::create(self.filler()).expect("a file");
-        for size in [1 << 20, 4_096, 1] {
-            let bytes = vec![0; size];
-            while filler.write_all(&bytes).is_ok() {}
-        }
-    }
-
-    /// Makes room again.
-    fn clear(&self) {
-        fs::remove_file(self.filler()).expect("the disk was full");
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.0.path().join("filler")
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: processes on it end with the test, too.
-        let _ = Command::new("umount").arg("-l").arg(self.0.path()).status();
-    }
-}
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -88,15 +28,16 @@ async fn on_a_full_disk_writes_are_unavailable_and_nothing_acknowledged_is_lost(
     };
     let (world, postgres) = match database {
         Database::Sqlite => {
-            let deployment = Deployment::on(TestDatabase::Sqlite(disk.folder()));
-            (World::start_on(deployment, None, 1, &[]).await, None)
+            let world = World::start_on_disk(disk, &[]).await;
+            (world, None)
         }
         Database::Postgres => {
-            let postgres = Arc::new(OwnPostgres::start_in(disk.folder()).await);
+            let postgres = Arc::new(OwnPostgres::start_on(disk).await);
             let world = World::start(Some(&postgres), 2, &[]).await;
             (world, Some(postgres))
         }
     };
+    let disk = world.disk().expect("it lies on a disk");
     let dice = Dice::of_today();
     let work = Work::begin("default", world.places(), Crew::SMALL, dice).await;
     for _ in 0..2 {

@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::{dice::Dice, world::Fault};
+use super::{dice::Dice, disk::Disk, skew::Skew, world::Fault};
 use crate::support::{Cut, Database};
 
 /// What a run is to be.
@@ -11,7 +11,7 @@ pub(crate) struct Plan {
     pub(crate) seed: u64,
     pub(crate) database: Database,
     pub(crate) replicas: usize,
-    /// How long events are kept; runs are shorter than the longer one.
+    /// How long events are kept; runs are shorter than the longer one, and clocks less far apart.
     pub(crate) retention: &'static str,
     /// In the order of their beginnings.
     pub(crate) faults: Vec<(Duration, Fault)>,
@@ -23,7 +23,7 @@ pub(crate) const FAULTY: Duration = Duration::from_millis(700);
 /// How long events are kept where tokens are to expire.
 pub(crate) const SHORT: &str = "300ms";
 
-const LONG: &str = "1h";
+const LONG: &str = "1d";
 
 impl Plan {
     /// What a seed stands for.
@@ -42,6 +42,7 @@ impl Plan {
                 (begin, fault(&mut dice, database, replicas))
             })
             .collect();
+        faults.retain(|(_, fault)| is_possible(fault));
         faults.sort_by_key(|(begin, _)| *begin);
         Self {
             seed,
@@ -50,6 +51,14 @@ impl Plan {
             retention,
             faults,
         }
+    }
+}
+
+impl Plan {
+    /// Whether the disk is to be full at a time.
+    pub(crate) fn fills_the_disk(&self) -> bool {
+        let mut faults = self.faults.iter();
+        faults.any(|(_, fault)| matches!(fault, Fault::FullDisk { .. }))
     }
 }
 
@@ -76,8 +85,8 @@ impl fmt::Display for Plan {
 /// What can happen to this database.
 pub(crate) fn fault(dice: &mut Dice, database: Database, replicas: usize) -> Fault {
     let kinds = match database {
-        Database::Sqlite => 7,
-        Database::Postgres => 14,
+        Database::Sqlite => 9,
+        Database::Postgres => 16,
     };
     let replica = dice.index(replicas);
     let time = millis(dice, 20, Duration::from_millis(500));
@@ -97,11 +106,16 @@ pub(crate) fn fault(dice: &mut Dice, database: Database, replicas: usize) -> Fau
         6 => Fault::Vanish {
             calls: 1 + dice.index(30),
         },
-        7 => Fault::KillPostgres { away: time / 4 },
-        8 => Fault::ReadOnly { time },
-        9 => Fault::CutAll,
-        10 | 11 => Fault::CutAtCommit(Cut::After),
-        12 => match dice.below(2) {
+        7 => Fault::FullDisk { time },
+        8 => Fault::Clock {
+            replica,
+            millis: skew(dice),
+        },
+        9 => Fault::KillPostgres { away: time / 4 },
+        10 => Fault::ReadOnly { time },
+        11 => Fault::CutAll,
+        12 | 13 => Fault::CutAtCommit(Cut::After),
+        14 => match dice.below(2) {
             0 => Fault::CutAtCommit(Cut::Before),
             _ => Fault::Silent { time },
         },
@@ -110,6 +124,22 @@ pub(crate) fn fault(dice: &mut Dice, database: Database, replicas: usize) -> Fau
             time,
         },
     }
+}
+
+/// Whether a fault can be had on this machine.
+pub(crate) fn is_possible(fault: &Fault) -> bool {
+    match fault {
+        Fault::FullDisk { .. } => Disk::can_be_had(),
+        Fault::Clock { .. } => Skew::can_be_had(),
+        _ => true,
+    }
+}
+
+/// How far a clock is ahead: for as long as an hour, or within what a run takes.
+fn skew(dice: &mut Dice) -> i64 {
+    const HOUR: i64 = 3_600_000;
+    let near = i64::try_from(dice.below(2_000)).expect("a small number") - 1_000;
+    dice.pick(&[HOUR, -HOUR, near, near])
 }
 
 fn millis(dice: &mut Dice, from: u64, to: Duration) -> Duration {

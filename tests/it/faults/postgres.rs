@@ -10,11 +10,14 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
+use super::disk::Disk;
 use crate::support::*;
 
 /// A Postgres that ends with the test.
 pub(crate) struct OwnPostgres {
     folder: TempDir,
+    /// What the folder lies on, where that is small.
+    disk: Option<Disk>,
     port: u16,
     process: Mutex<Option<Child>>,
 }
@@ -22,11 +25,15 @@ pub(crate) struct OwnPostgres {
 impl OwnPostgres {
     /// Starts one on a new folder, with fsync and all else as it comes.
     pub(crate) async fn start() -> Self {
-        Self::start_in(postgres_folder()).await
+        Self::start_in(postgres_folder(), None).await
     }
 
-    /// Starts one in this folder.
-    pub(crate) async fn start_in(folder: TempDir) -> Self {
+    /// Starts one on a small disk.
+    pub(crate) async fn start_on(disk: Disk) -> Self {
+        Self::start_in(disk.folder(), Some(disk)).await
+    }
+
+    async fn start_in(folder: TempDir, disk: Option<Disk>) -> Self {
         give_to_postgres(folder.path());
         let made = postgres_program("initdb")
             .arg("--pgdata")
@@ -42,6 +49,7 @@ impl OwnPostgres {
         drop(socket);
         let postgres = Self {
             folder,
+            disk,
             port,
             process: Mutex::new(None),
         };
@@ -52,6 +60,11 @@ impl OwnPostgres {
     /// The URL of one of its databases.
     pub(crate) fn url(&self, database: &str) -> String {
         format!("postgres://postgres@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// What its data lies on, where that is small.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        self.disk.as_ref()
     }
 
     /// Where it listens.
@@ -102,7 +115,12 @@ impl OwnPostgres {
     }
 
     fn spawn(&self) -> Child {
-        postgres_program("postgres")
+        let mut program = postgres_program("postgres");
+        if self.disk.is_some() {
+            // Its log, of which it would keep up to 1 GiB, is not to fill the disk by itself.
+            program.args(["-c", "max_wal_size=64MB", "-c", "min_wal_size=32MB"]);
+        }
+        program
             .arg("-D")
             .arg(data(self.folder.path()))
             .args(["-p", &self.port.to_string()])

@@ -3,11 +3,15 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::OnceCell,
+    time::{Instant, timeout},
+};
 
 use super::{
     crowd::{Connections, Crowd},
     dice::Dice,
+    disk::{DISK_MIB, Disk},
     plan::{FAULTY, Plan, SHORT},
     postgres::OwnPostgres,
     run::{Crew, Work, assert_agree, until},
@@ -26,10 +30,7 @@ const RUN_MAX: Duration = Duration::from_secs(90);
 async fn whatever_fails_nothing_acknowledged_is_lost_nothing_comes_twice_nothing_is_skipped(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    let postgres = match database {
-        Database::Sqlite => None,
-        Database::Postgres => Some(Arc::new(OwnPostgres::start().await)),
-    };
+    let homes = Homes::default();
     let number = |name: &str| {
         let text = std::env::var(name).ok();
         text.map(|text| text.parse::<u64>().expect("a number"))
@@ -44,18 +45,47 @@ async fn whatever_fails_nothing_acknowledged_is_lost_nothing_comes_twice_nothing
         let start = Instant::now();
         let plan = Plan::of(seed, database);
         println!("{plan}");
-        let run = timeout(RUN_MAX, run(&plan, postgres.as_ref())).await;
+        let run = timeout(RUN_MAX, run(&plan, &homes)).await;
         let summary = run.unwrap_or_else(|_| panic!("not over after {RUN_MAX:?}: {plan}"));
-        println!("  {summary}, {:?}", start.elapsed());
+        // The other database's runs are told of in between.
+        println!("  {database:?} {seed}: {summary}, {:?}", start.elapsed());
+    }
+}
+
+/// Where the databases lie; each is made when a plan needs it.
+#[derive(Default)]
+struct Homes {
+    /// On a disk like any other, which takes its time to write.
+    usual: OnceCell<Arc<OwnPostgres>>,
+    /// On a small one, which lies in memory.
+    small: OnceCell<Arc<OwnPostgres>>,
+}
+
+impl Homes {
+    async fn start(&self, plan: &Plan, arguments: &[&str]) -> World {
+        let disk = || Disk::mount(DISK_MIB).expect("plans know what can be had");
+        let postgres = match (plan.database, plan.fills_the_disk()) {
+            (Database::Sqlite, false) => return World::start(None, 1, arguments).await,
+            (Database::Sqlite, true) => return World::start_on_disk(disk(), arguments).await,
+            (Database::Postgres, false) => {
+                let start = async || Arc::new(OwnPostgres::start().await);
+                self.usual.get_or_init(start).await
+            }
+            (Database::Postgres, true) => {
+                let start = async || Arc::new(OwnPostgres::start_on(disk()).await);
+                self.small.get_or_init(start).await
+            }
+        };
+        World::start(Some(postgres), plan.replicas, arguments).await
     }
 }
 
 /// Makes a run, and says in short what it was.
-async fn run(plan: &Plan, postgres: Option<&Arc<OwnPostgres>>) -> String {
+async fn run(plan: &Plan, homes: &Homes) -> String {
     let mut dice = Dice::new(plan.seed);
     let retention = format!("--event-retention={}", plan.retention);
     let arguments = [retention.as_str(), "--drain-timeout=2s"];
-    let world = World::start(postgres, plan.replicas, &arguments).await;
+    let world = homes.start(plan, &arguments).await;
     let work = Work::begin("default", world.places(), Crew::SMALL, dice.split()).await;
     let quiet = begin_quietly(&world, dice.split()).await;
 

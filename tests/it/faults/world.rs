@@ -1,20 +1,20 @@
 //! A deployment that faults happen to: replicas, a database of its own, a network between them.
 
-use std::{
-    net::{Ipv4Addr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use sqlx::{Connection, Executor, PgConnection, SqliteConnection};
 use tokio::{
     sync::{Mutex, watch},
-    time::sleep,
+    task::block_in_place,
+    time::{sleep, timeout},
 };
 
 use super::{
     crowd::{Crowd, Places},
+    disk::Disk,
+    network::Network,
     postgres::OwnPostgres,
+    skew::Skew,
     watchers::HEARTBEAT,
 };
 use crate::{
@@ -26,17 +26,16 @@ use crate::{
 pub(crate) struct World {
     deployment: Deployment,
     network: Option<Network>,
+    /// What the database lies on, where it is a file on a small disk.
+    disk: Option<Disk>,
+    /// Held by who has filled the disk.
+    filling: Mutex<()>,
+    /// The replicas', where they can be moved.
+    clocks: Vec<Option<Skew>>,
     /// None is there while it is away.
     replicas: Vec<Mutex<Option<Server>>>,
     places: watch::Sender<Vec<SocketAddr>>,
     arguments: Vec<String>,
-}
-
-/// What lies between the replicas and their Postgres.
-pub(crate) struct Network {
-    postgres: Arc<OwnPostgres>,
-    proxy: Proxy,
-    url: String,
 }
 
 /// What can go wrong. Whatever has a time is over after it.
@@ -50,6 +49,10 @@ pub(crate) enum Fault {
     Stop { replica: usize, away: Duration },
     /// `kill -9` of Postgres.
     KillPostgres { away: Duration },
+    /// What the database lies on is full to the last byte, from when that is felt.
+    FullDisk { time: Duration },
+    /// A replica's clock jumps to so far ahead of the true time, or behind it, and stays there.
+    Clock { replica: usize, millis: i64 },
     /// Postgres takes no writes.
     ReadOnly { time: Duration },
     /// Every connection to Postgres breaks.
@@ -69,6 +72,9 @@ pub(crate) enum Fault {
     /// Callers disappear amid their calls.
     Vanish { calls: usize },
 }
+
+/// How long a full disk may go unnoticed.
+const FELT_WITHIN: Duration = Duration::from_secs(2);
 
 impl World {
     /// Starts replicas with these arguments, on SQLite or on this Postgres.
@@ -91,22 +97,37 @@ impl World {
         }
     }
 
+    /// Starts a replica on an SQLite file that lies on a small disk.
+    pub(crate) async fn start_on_disk(disk: Disk, arguments: &[&str]) -> Self {
+        let deployment = Deployment::on(TestDatabase::Sqlite(disk.folder()));
+        let world = Self::start_on(deployment, None, 1, arguments).await;
+        Self {
+            disk: Some(disk),
+            ..world
+        }
+    }
+
     /// Starts replicas on what is there.
-    pub(crate) async fn start_on(
+    async fn start_on(
         deployment: Deployment,
         network: Option<Network>,
         replicas: usize,
         arguments: &[&str],
     ) -> Self {
+        let clocks = (0..replicas)
+            .map(|replica| Skew::in_folder(deployment.folder(), &format!("clock-{replica}")));
         let mut world = Self {
+            clocks: clocks.collect(),
             deployment,
             network,
+            disk: None,
+            filling: Mutex::default(),
             replicas: Vec::new(),
             places: watch::Sender::new(Vec::new()),
             arguments: arguments.iter().copied().map(str::to_owned).collect(),
         };
-        for _ in 0..replicas {
-            let server = world.start_one().await;
+        for replica in 0..replicas {
+            let server = world.start_one(replica).await;
             world
                 .places
                 .send_modify(|places| places.push(server.address()));
@@ -121,7 +142,7 @@ impl World {
     }
 
     /// Starts a replica, again and again until it stays, as what supervises it would.
-    async fn start_one(&self) -> Server {
+    async fn start_one(&self, replica: usize) -> Server {
         if let Some(network) = &self.network {
             // How long that takes is not the replica's matter.
             network.postgres.recovered().await;
@@ -131,6 +152,9 @@ impl World {
             command.args(&self.arguments);
             if let Some(network) = &self.network {
                 command.env("LETTERBOX_DATABASE_URL", &network.url);
+            }
+            if let Some(clock) = &self.clocks[replica] {
+                clock.give_to(&mut command);
             }
             command.env("LETTERBOX_LISTEN", "127.0.0.1:0");
             let heartbeat = format!("{}ms", HEARTBEAT.as_millis());
@@ -144,7 +168,7 @@ impl World {
     }
 
     async fn start_again(&self, replica: usize, slot: &mut Option<Server>) {
-        let server = self.start_one().await;
+        let server = self.start_one(replica).await;
         self.places
             .send_modify(|places| places[replica] = server.address());
         *slot = Some(server);
@@ -184,6 +208,12 @@ impl World {
                 crowd.reading.send_replace(true);
             }
             Fault::Vanish { calls } => crowd.vanish(calls),
+            Fault::FullDisk { time } => self.run_out_of_space(time, crowd).await,
+            Fault::Clock { replica, millis } => {
+                if let Some(clock) = &self.clocks[replica] {
+                    clock.set(millis);
+                }
+            }
             Fault::HoldTurn { time } => self.hold(HOLD_TURN, time).await,
             Fault::HoldSnapshot { time } => self.hold(HOLD_SNAPSHOT, time).await,
             of_postgres => {
@@ -191,6 +221,26 @@ impl World {
                     network.suffer(of_postgres).await;
                 }
             }
+        }
+    }
+
+    async fn run_out_of_space(&self, time: Duration, crowd: &Crowd) {
+        let disk = self.disk().expect("what is to be full is a small disk");
+        let _filling = self.filling.lock().await;
+        let before = locked(&crowd.calls).len();
+        block_in_place(|| disk.fill());
+        // Logs have room for a while, as they are written over and over.
+        let felt = eventually("a call that fails", async || {
+            let calls = locked(&crowd.calls);
+            let mut since = calls[before..].iter();
+            since.any(|call| call.answered.is_none()).then_some(())
+        });
+        let _ = timeout(FELT_WITHIN, felt).await;
+        sleep(time).await;
+        disk.clear();
+        if let Some(network) = &self.network {
+            // Out of space for its log, it stops.
+            network.postgres.go_on().await;
         }
     }
 
@@ -234,6 +284,12 @@ impl World {
     pub(crate) fn database(&self) -> &str {
         let (_, name) = self.deployment.url().rsplit_once('/').expect("a URL");
         name
+    }
+
+    /// What the database lies on, where that is a small disk.
+    pub(crate) fn disk(&self) -> Option<&Disk> {
+        let of_postgres = || self.network.as_ref()?.postgres.disk();
+        self.disk.as_ref().or_else(of_postgres)
     }
 
     /// What the replicas share.
@@ -310,57 +366,4 @@ async fn hold_postgres(url: &str, sql: &'static str, time: Duration) -> sqlx::Re
     connection.execute(sqlx::raw_sql(sql)).await?;
     sleep(time).await;
     connection.close().await
-}
-
-impl Network {
-    /// Before a database of this Postgres.
-    async fn before(postgres: &Arc<OwnPostgres>, database: &TestDatabase) -> Self {
-        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, postgres.port()));
-        let proxy = Proxy::to(target).await;
-        let port = format!(":{}/", postgres.port());
-        let there = format!(":{}/", proxy.address().port());
-        Self {
-            postgres: Arc::clone(postgres),
-            url: database.url().replace(&port, &there),
-            proxy,
-        }
-    }
-
-    async fn suffer(&self, fault: Fault) {
-        match fault {
-            Fault::KillPostgres { away } => {
-                self.postgres.kill().await;
-                sleep(away).await;
-                self.postgres.go_on().await;
-            }
-            Fault::ReadOnly { time } => {
-                // Another fault may keep it from hearing; then it stays as it is.
-                let set = |on: bool| async move {
-                    let sql = format!("ALTER SYSTEM SET default_transaction_read_only = {on}");
-                    let _ = self.postgres.execute("postgres", &sql).await;
-                    let reload = "SELECT pg_reload_conf()";
-                    self.postgres.execute("postgres", reload).await.is_ok()
-                };
-                set(true).await;
-                sleep(time).await;
-                eventually("Postgres to take writes", async || {
-                    set(false).await.then_some(())
-                })
-                .await;
-            }
-            Fault::CutAll => self.proxy.cut(),
-            Fault::CutAtCommit(cut) => self.proxy.cut_at_commit(cut),
-            Fault::Slow { delay, time } => {
-                self.proxy.be_slow(delay);
-                sleep(time).await;
-                self.proxy.be_well();
-            }
-            Fault::Silent { time } => {
-                self.proxy.fall_silent();
-                sleep(time).await;
-                self.proxy.cut();
-            }
-            other => unreachable!("{other:?} does not happen to a network"),
-        }
-    }
 }
