@@ -48,7 +48,7 @@ impl Error {
 impl From<store::Error> for Error {
     fn from(error: store::Error) -> Self {
         match error {
-            store::Error::Unavailable(_) | store::Error::TurnTimedOut => {
+            store::Error::Unavailable(_) | store::Error::Full(_) | store::Error::TurnTimedOut => {
                 Self::DatabaseUnavailable(Arc::new(error))
             }
             store::Error::Data(_) | store::Error::Defect(_) => Self::Internal(Arc::new(error)),

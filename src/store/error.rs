@@ -15,6 +15,9 @@ pub enum Error {
     /// A wait for the turn took too long; nothing has happened, wait anew.
     #[error("the turn did not come in time")]
     TurnTimedOut,
+    /// It has no room left: nothing has happened, even where that was to be committed.
+    #[error("the database is full")]
+    Full(#[source] Source),
     /// It could not answer; it may later.
     #[error("the database is unavailable")]
     Unavailable(#[source] Source),

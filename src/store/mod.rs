@@ -144,7 +144,7 @@ pub trait Transaction: Send {
         position: LogPosition,
     ) -> Result<Option<bool>>;
 
-    /// Makes it durable. On any error the outcome is unknown.
+    /// Makes it durable. On any error but [`Error::Full`] the outcome is unknown.
     async fn commit(self: Box<Self>) -> Result<()>;
 
     /// Gives it up, and the turns with it.

@@ -245,15 +245,13 @@ impl Shared {
                 let commit = self.step_of(batches, Step::Commit, transaction.commit());
                 match commit.await {
                     Ok(()) => Attempt::Done(decided),
+                    Err(error @ store::Error::Full(_)) => undone(error.into(), unknown),
                     Err(error) => Attempt::Unknown(decided, error.into()),
                 }
             }
             Err(failure) => {
                 transaction.roll_back().await;
-                match failure {
-                    Failure::Failed(error) if unknown.is_some() => Attempt::NotDone(error),
-                    failure => Attempt::Failed(failure),
-                }
+                undone(failure, unknown)
             }
         }
     }
@@ -368,6 +366,15 @@ impl Shared {
             Err(store::Error::TurnTimedOut) => Err(Failure::TurnTimedOut),
             other => other.map_err(Failure::of),
         }
+    }
+}
+
+/// What came of an attempt of which it is known that nothing was done; nor was by the one before,
+/// where that was in doubt.
+fn undone(failure: Failure, unknown: Option<&[Decided]>) -> Attempt {
+    match failure {
+        Failure::Failed(error) if unknown.is_some() => Attempt::NotDone(error),
+        failure => Attempt::Failed(failure),
     }
 }
 

@@ -127,6 +127,20 @@ fn pool(connections: u32) -> SqlitePoolOptions {
         .test_before_acquire(false)
 }
 
+/// The disk has no room left. A page that would commit is not whole then, and counts for nothing.
+const FULL: u32 = 13;
+
+/// The low byte of an error's code: <https://sqlite.org/rescode.html>
+fn primary_code(error: &sqlx::Error) -> Option<u32> {
+    let code = error.as_database_error().and_then(DatabaseError::code)?;
+    let code: u32 = code.parse().ok()?;
+    Some(code & 0xff)
+}
+
+fn is_full(error: &sqlx::Error) -> bool {
+    primary_code(error) == Some(FULL)
+}
+
 type Insertion<'q> = Query<'q, Sqlite, <Sqlite as Database>::Arguments>;
 
 fn insertion<'q>(sql: &Arc<str>, tenant: &'q TenantId, rows: &'q [&Rows<'_>]) -> Insertion<'q> {
@@ -206,8 +220,10 @@ impl Backend for Sqlite {
             match answer {
                 Ok(Either::Left(done)) => written.push(done.rows_affected()),
                 Ok(Either::Right(_)) => {}
-                // All but the COMMIT, which is the last.
-                Err(error) if written.len() <= rows.len() => return Err(Unsaved::Refused(error)),
+                // All but the COMMIT, which is the last, and may have run out of room.
+                Err(error) if written.len() <= rows.len() || is_full(&error) => {
+                    return Err(Unsaved::Refused(error));
+                }
                 Err(error) => return Err(Unsaved::Unheard(error)),
             }
         }
@@ -216,14 +232,12 @@ impl Backend for Sqlite {
     }
 
     fn classify(error: sqlx::Error) -> Error {
-        let code = error.as_database_error().and_then(DatabaseError::code);
-        let code: Option<u32> = code.and_then(|code| code.parse().ok());
-        // The low byte is the primary code: https://sqlite.org/rescode.html
-        match code.map(|code| code & 0xff) {
+        match primary_code(&error) {
             // TOOBIG, CONSTRAINT, MISMATCH
             Some(18..=20) => Error::Data(error.into()),
             // ERROR: a statement is wrong
             Some(1) => Error::Defect(error.into()),
+            Some(FULL) => Error::Full(error.into()),
             _ => Error::Unavailable(error.into()),
         }
     }

@@ -1,6 +1,7 @@
 //! A commit whose outcome is unknown is settled: answered once, or carried out once.
 
 use futures_util::future::join;
+use letterbox::messenger::Error;
 
 use super::{
     faults::{Cause, Fault, Gate, Point},
@@ -94,6 +95,28 @@ async fn a_commit_that_was_not_done_is_done_again_and_once(
             .once(Point::Commit, Fault::Fails(cause));
         batches.send().await;
     }
+    batches.end().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_there_was_no_room_for_is_not_in_doubt(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(true, false)] done_again: bool,
+) {
+    let mut batches = Batches::on(database).await;
+    batches.send().await;
+    let faults = &batches.service.faults;
+    if done_again {
+        faults.once(Point::Commit, Fault::Fails(Cause::Outage));
+    }
+    faults.once(Point::Commit, Fault::Fails(Cause::Full));
+    let error = batches.call("nowhere").await.unwrap_err();
+    assert!(matches!(error, Error::DatabaseUnavailable(_)), "{error}");
+    let faults = &batches.service.faults;
+    let looks = usize::from(done_again);
+    assert_eq!(faults.count(Point::HoldsEvent), looks, "it is known");
+    batches.send().await;
     batches.end().await;
 }
 

@@ -45,6 +45,8 @@ pub(crate) enum Cause {
     Defect,
     /// It has ended a statement that waited for too long.
     Timeout,
+    /// It has no room left.
+    Full,
 }
 
 impl Cause {
@@ -55,6 +57,7 @@ impl Cause {
             Self::Data => Error::Data(source()),
             Self::Defect => Error::Defect(source()),
             Self::Timeout => Error::TurnTimedOut,
+            Self::Full => Error::Full(source()),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Disks that are full, or cannot be written.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     dice::Dice,
@@ -65,6 +68,39 @@ fn unanswered(work: &Work) -> usize {
     let calls = locked(&work.crowd.calls);
     let unanswered = calls.iter().filter(|call| call.answered.is_none());
     unanswered.count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_to_a_file_on_a_full_disk_is_told_so_at_once() {
+    let Some(disk) = Disk::mount(8) else {
+        return;
+    };
+    let deployment = Deployment::on(TestDatabase::Sqlite(disk.folder()));
+    let server = deployment.serve(&[]).await;
+    let ana = Client::over(server.connect()).with("x-user-id", "ana");
+    ana.start("plans", &["ben"], "Lunch?").await;
+    let request = |content: &str| SendMessageRequest {
+        recipient_ids: vec!["ben".into()],
+        subject: "plans".into(),
+        content: content.into(),
+        request_id: request_id(),
+    };
+    disk.fill();
+    // Its log may have room for the first ones.
+    let long = "x".repeat(10_000);
+    for _ in 0..5 {
+        let _ = ana.send_message(request(&long)).await;
+    }
+    let dinner = request("Dinner?");
+    let since = Instant::now();
+    let refused = ana.send_message(dinner.clone()).await;
+    assert_refused(refused, Code::Unavailable, "DATABASE_UNAVAILABLE");
+    // Sooner than a commit is given up whose outcome is unknown.
+    assert!(since.elapsed() < Duration::from_secs(5), "{since:?}");
+    disk.clear();
+    ana.send_message(dinner).await.expect("there is room");
+    server.stop().await;
+    deployment.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
