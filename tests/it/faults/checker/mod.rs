@@ -1,5 +1,6 @@
 //! Compares the three accounts of a run. A pure function: forged accounts test it.
 
+mod alone;
 mod kept;
 mod order;
 mod tests;

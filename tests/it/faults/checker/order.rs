@@ -11,12 +11,13 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
 };
 
-use super::{Rule, Violation};
+use super::{
+    Rule, Violation,
+    alone::{alone, kept_alone},
+};
 use crate::{
     faults::accounts::{Accounts, Asked, Call, KeptThread, Moment, PAGE, Saw, Told},
-    reference::{
-        Action, Answer, Delivery, Kind, MessageNo, MessageSeen, Order, Reading, Tenant, View,
-    },
+    reference::{Action, Delivery, Kind, MessageNo, Order, Reading, Tenant},
 };
 
 /// After so many states a search is given up, which counts as a violation: runs are small.
@@ -209,6 +210,9 @@ impl<'a> Search<'a> {
             std::cmp::Reverse(answered.map_or(Moment::MAX, |(moment, _)| *moment))
         });
         let next = possible.into_iter().filter_map(|index| {
+            if self.has_a_twin(place, index) {
+                return None;
+            }
             let model = self.put(place, index)?;
             let changed = model.log.len() > place.model.log.len();
             if !changed && self.calls[index].answered.is_none() {
@@ -220,6 +224,20 @@ impl<'a> Search<'a> {
             Some(Place { model, done })
         });
         next.collect()
+    }
+
+    /// Whether somebody asked for the same before, and has not been answered either: which of the
+    /// two it was makes no difference, and after an outage there are many.
+    fn has_a_twin(&self, place: &Place, index: usize) -> bool {
+        let call = &self.calls[index];
+        let mut others = self.calls.iter().zip(&place.done).enumerate();
+        call.answered.is_none()
+            && others.any(|(place, (other, done))| {
+                !done
+                    && other.answered.is_none()
+                    && (other.begun, place) < (call.begun, index)
+                    && (&other.caller, &other.asked) == (&call.caller, &call.asked)
+            })
     }
 
     /// The calls that can come next: none that is left was answered before they began.
@@ -253,7 +271,21 @@ impl<'a> Search<'a> {
             let event = Event::happened(&model, position);
             (log.get(position) == Some(&event)).then_some(())?;
         }
-        Some(model)
+        self.may_stay(&model, position).then_some(model)
+    }
+
+    /// Whether an event leaves a message as it is kept, where it is kept in that revision.
+    fn may_stay(&self, model: &Tenant, position: usize) -> bool {
+        let (Some(kept), Some(event)) = (&self.kept, model.log.get(position)) else {
+            return true;
+        };
+        let Some(name) = event.message() else {
+            return true;
+        };
+        let message = model.message(name);
+        let mut kept = kept.messages.iter();
+        kept.find(|kept| kept.name == message.name)
+            .is_none_or(|kept| kept.revision != message.revision || *kept == message)
     }
 
     fn is_end(&self, place: &Place) -> bool {
@@ -339,56 +371,4 @@ fn key(place: &Place) -> (Vec<bool>, usize, u64) {
     let mut hasher = DefaultHasher::new();
     format!("{:?}", place.model.threads).hash(&mut hasher);
     (place.done.clone(), place.model.log.len(), hasher.finish())
-}
-
-/// A call as it is where its thread is the only one, and time stands still at 0.
-fn alone(call: &Call) -> Call {
-    let mut call = call.clone();
-    match &mut call.asked {
-        Asked::Act(Action::Meet | Action::Send { .. }) => {}
-        Asked::Act(
-            Action::Reply { thread, .. }
-            | Action::MarkRead { thread, .. }
-            | Action::MarkUnread(thread)
-            | Action::Delete(thread)
-            | Action::Restore(thread),
-        )
-        | Asked::Read(thread) => *thread = 0,
-        Asked::Act(Action::Edit { message, .. }) => message.thread = 0,
-    }
-    match call.answered.as_mut().map(|(_, told)| told) {
-        Some(Told::Answer(Answer::Sent(message, view))) => {
-            message_alone(message);
-            view_alone(view);
-        }
-        Some(Told::Answer(Answer::Edited(message))) => message_alone(message),
-        Some(Told::Answer(Answer::Viewed(view))) => view_alone(view),
-        Some(Told::Read(view, messages)) => {
-            view_alone(view);
-            messages.iter_mut().for_each(message_alone);
-        }
-        Some(Told::Answer(Answer::Met) | Told::Refused(_)) | None => {}
-    }
-    call
-}
-
-fn kept_alone(kept: &KeptThread) -> KeptThread {
-    let mut kept = kept.clone();
-    kept.messages.iter_mut().for_each(message_alone);
-    kept.views.values_mut().for_each(view_alone);
-    kept
-}
-
-fn message_alone(message: &mut MessageSeen) {
-    message.name.thread = 0;
-    message.send_time = 0;
-    message.edit_time = message.edit_time.map(|_| 0);
-}
-
-fn view_alone(view: &mut View) {
-    view.thread.name = 0;
-    view.thread.create_time = 0;
-    view.thread.update_time = 0;
-    view.first_message_time = 0;
-    view.last_message_time = 0;
 }

@@ -174,6 +174,30 @@ fn what_was_not_answered_may_have_been_done_or_not() {
 }
 
 #[test]
+fn after_an_outage_many_calls_went_unanswered_at_once() {
+    let contents: Vec<String> = (2..14).map(|number| number.to_string()).collect();
+    let replies = contents.iter().zip(2..);
+    let replies = replies.map(|(content, request)| ("ben", reply(content, request)));
+    let first = [("ana", send("plans", "one", 1))];
+    let mut accounts = truth_of(first.into_iter().chain(replies));
+    accounts.calls.pop().expect("the last call reads");
+    let mark = accounts.calls[0].clone();
+    let marks = (0..12).map(|_| Call {
+        asked: Asked::Act(Action::MarkUnread(0)),
+        ..mark.clone()
+    });
+    accounts.calls.extend(marks);
+    for call in &mut accounts.calls {
+        call.begun = 0;
+        call.answered = None;
+    }
+    // Nor is there a log that would tell.
+    accounts.watched.clear();
+    let violations = check(&accounts);
+    assert!(violations.is_empty(), "{violations:?}");
+}
+
+#[test]
 fn a_retry_is_answered_with_the_message_as_it_is_now() {
     let mut accounts = truth();
     let mut first = accounts.calls[1].clone();
