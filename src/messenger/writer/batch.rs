@@ -9,14 +9,14 @@ use std::{
 use futures_util::FutureExt;
 
 use super::{
-    Error, Moved, Shared, Written,
+    Error, Moved, Shared,
     deciding::needs,
+    outcome::{Attempt, Decided, Failure, unavailable, undone},
     queue::{Answer, Batch, Job, Work},
 };
 use crate::{
-    messenger::error::Panicked,
     metrics::{Repeat, Step},
-    model::{Refusal, TenantId},
+    model::TenantId,
     store::{self, Transaction},
 };
 
@@ -31,41 +31,6 @@ const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// How long to wait before asking anew about an unknown outcome.
 const ASK_AGAIN: Duration = Duration::from_millis(100);
-
-/// What became of one tenant's batch.
-#[derive(Default)]
-pub(super) struct Decided {
-    /// The answers of the commands that were carried out, in order; the rest is left over.
-    pub(super) answers: Vec<Result<Answer, Refusal>>,
-    /// What it wrote to the log.
-    pub(super) written: Option<Written>,
-}
-
-/// Why a round was not carried out.
-pub(super) enum Failure {
-    /// The turn did not come: wait anew.
-    TurnTimedOut,
-    /// The data itself made it fail, before the commit: alone each command may succeed.
-    Poisoned(Error),
-    /// All are told.
-    Failed(Error),
-}
-
-/// What came of one attempt.
-pub(super) enum Attempt {
-    /// Committed, or there was nothing to commit.
-    Done(Vec<Decided>),
-    /// The transaction whose outcome was unknown had been committed.
-    WasDone,
-    /// The transaction whose outcome was unknown had not been committed, and to do it again failed.
-    NotDone(Error),
-    /// A commit was sent, and its outcome is unknown.
-    Unknown(Vec<Decided>, Error),
-    /// An earlier commit's outcome will stay unknown: what would prove it is no longer kept.
-    Forgotten,
-    /// It failed before any commit was sent.
-    Failed(Failure),
-}
 
 impl Shared {
     /// Carries out a round and answers everybody in it.
@@ -366,43 +331,5 @@ impl Shared {
             Err(store::Error::TurnTimedOut) => Err(Failure::TurnTimedOut),
             other => other.map_err(Failure::of),
         }
-    }
-}
-
-/// What came of an attempt of which it is known that nothing was done; nor was by the one before,
-/// where that was in doubt.
-fn undone(failure: Failure, unknown: Option<&[Decided]>) -> Attempt {
-    match failure {
-        Failure::Failed(error) if unknown.is_some() => Attempt::NotDone(error),
-        failure => Attempt::Failed(failure),
-    }
-}
-
-/// What callers are told of something that may have been committed: that is not for `INTERNAL` to say.
-fn unavailable(error: Error) -> Error {
-    match error {
-        Error::DatabaseUnavailable(_) => error,
-        other => Error::DatabaseUnavailable(Arc::new(other)),
-    }
-}
-
-impl Failure {
-    /// A command that panics is one that its own data makes fail.
-    pub(super) fn panicked() -> Self {
-        Self::Poisoned(Error::internal(Panicked))
-    }
-
-    pub(super) fn of(error: store::Error) -> Self {
-        match error {
-            store::Error::Data(_) => Self::Poisoned(error.into()),
-            // Only a wait for the turn can be repeated as it is.
-            other => Self::Failed(other.into()),
-        }
-    }
-}
-
-impl From<store::Error> for Failure {
-    fn from(error: store::Error) -> Self {
-        Self::of(error)
     }
 }

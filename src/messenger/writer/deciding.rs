@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{
     Shared, Written,
-    batch::Decided,
+    outcome::Decided,
     queue::{Answer, Job, Work},
 };
 use crate::model::{

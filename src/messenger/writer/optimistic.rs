@@ -12,8 +12,8 @@ use futures_util::FutureExt;
 
 use super::{
     Shared,
-    batch::{Attempt, Decided, Failure},
     deciding::needs,
+    outcome::{Attempt, Decided, Failure},
     queue::{Batch, Job, Work},
 };
 use crate::{

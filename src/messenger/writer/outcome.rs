@@ -1,0 +1,79 @@
+//! What comes of a batch, and of an attempt at it.
+
+use std::sync::Arc;
+
+use super::{Error, Written, queue::Answer};
+use crate::{messenger::error::Panicked, model::Refusal, store};
+
+/// What became of one tenant's batch.
+#[derive(Default)]
+pub(super) struct Decided {
+    /// The answers of the commands that were carried out, in order; the rest is left over.
+    pub(super) answers: Vec<Result<Answer, Refusal>>,
+    /// What it wrote to the log.
+    pub(super) written: Option<Written>,
+}
+
+/// Why a round was not carried out.
+pub(super) enum Failure {
+    /// The turn did not come: wait anew.
+    TurnTimedOut,
+    /// The data itself made it fail, before the commit: alone each command may succeed.
+    Poisoned(Error),
+    /// All are told.
+    Failed(Error),
+}
+
+/// What came of one attempt.
+pub(super) enum Attempt {
+    /// Committed, or there was nothing to commit.
+    Done(Vec<Decided>),
+    /// The transaction whose outcome was unknown had been committed.
+    WasDone,
+    /// The transaction whose outcome was unknown had not been committed, and to do it again failed.
+    NotDone(Error),
+    /// A commit was sent, and its outcome is unknown.
+    Unknown(Vec<Decided>, Error),
+    /// An earlier commit's outcome will stay unknown: what would prove it is no longer kept.
+    Forgotten,
+    /// It failed before any commit was sent.
+    Failed(Failure),
+}
+
+/// What came of an attempt of which it is known that nothing was done; nor was by the one before,
+/// where that was in doubt.
+pub(super) fn undone(failure: Failure, unknown: Option<&[Decided]>) -> Attempt {
+    match failure {
+        Failure::Failed(error) if unknown.is_some() => Attempt::NotDone(error),
+        failure => Attempt::Failed(failure),
+    }
+}
+
+/// What callers are told of something that may have been committed: that is not for `INTERNAL` to say.
+pub(super) fn unavailable(error: Error) -> Error {
+    match error {
+        Error::DatabaseUnavailable(_) => error,
+        other => Error::DatabaseUnavailable(Arc::new(other)),
+    }
+}
+
+impl Failure {
+    /// A command that panics is one that its own data makes fail.
+    pub(super) fn panicked() -> Self {
+        Self::Poisoned(Error::internal(Panicked))
+    }
+
+    pub(super) fn of(error: store::Error) -> Self {
+        match error {
+            store::Error::Data(_) => Self::Poisoned(error.into()),
+            // Only a wait for the turn can be repeated as it is.
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl From<store::Error> for Failure {
+    fn from(error: store::Error) -> Self {
+        Self::of(error)
+    }
+}
