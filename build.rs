@@ -43,8 +43,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The commit that is built; `unknown` where this is no clone, or git is not there.
+/// The commit that is built: what `LETTERBOX_COMMIT` says, for builds without a clone; else the clone's;
+/// `unknown` where this is none, or git is not there.
 fn commit() -> String {
+    println!("cargo:rerun-if-env-changed=LETTERBOX_COMMIT");
+    if let Some(commit) = env::var("LETTERBOX_COMMIT")
+        .ok()
+        .filter(|commit| !commit.is_empty())
+    {
+        return commit;
+    }
     let git = |arguments: &[&str]| {
         let output = Command::new("git").args(arguments).output().ok()?;
         let text = output.status.success().then_some(output.stdout)?;
