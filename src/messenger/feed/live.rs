@@ -17,8 +17,8 @@ const QUEUE_EVENTS: usize = 256;
 /// How many bytes of events wait for one watcher at most; the events themselves are shared.
 const QUEUE_BYTES: usize = 1024 * 1024;
 
-/// How many events a watcher is delivered at once at most. Waking up for each cost a third of what
-/// it takes to deliver it, where many wait.
+/// How many events a watcher is delivered at once at most. Where many wait, waking up for each was
+/// three quarters of what it took to deliver it.
 const BATCH_EVENTS: usize = 32;
 
 /// How many bytes of events at most: HTTP/2's window moves by half of its 64 KiB, and a watcher who
