@@ -43,11 +43,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The commit that is built: what `LETTERBOX_COMMIT` says, for builds without a clone; else the clone's;
+/// The commit that is built: what `GIT_COMMIT` says, for builds without a clone; else the clone's;
 /// `unknown` where this is none, or git is not there.
 fn commit() -> String {
-    println!("cargo:rerun-if-env-changed=LETTERBOX_COMMIT");
-    if let Some(commit) = env::var("LETTERBOX_COMMIT")
+    println!("cargo:rerun-if-env-changed=GIT_COMMIT");
+    if let Some(commit) = env::var("GIT_COMMIT")
         .ok()
         .filter(|commit| !commit.is_empty())
     {
