@@ -120,7 +120,8 @@ impl<'c> Rows<'c> {
         Ok(Self {
             threads: connection.prepare(
                 "INSERT INTO threads (tenant, id, subject, create_time, update_time, starter,
-                    message_count) VALUES (?1, ?2, ?3, ?4, ?4, ?5, 1)",
+                    message_count, last_sender, last_time, snippet, people)
+                VALUES (?1, ?2, ?3, ?4, ?4, ?5, 1, ?5, ?4, substr(?6, 1, 200), ?5 || ',' || ?7)",
             )?,
             participants: connection.prepare(
                 "INSERT INTO participants (tenant, thread, user_number, place, placement,
@@ -161,13 +162,19 @@ impl<'c> Rows<'c> {
         let (thread, message, event) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
         let [thread, message, event] = [&thread, &message, &event].map(Uuid::as_bytes);
         self.position += 1;
-        let position = self.position;
+        let (position, content) = (self.position, &self.content);
 
-        self.threads
-            .execute(params![TENANT, thread, "A subject", now, sender])?;
+        self.threads.execute(params![
+            TENANT,
+            thread,
+            "A subject",
+            now,
+            sender,
+            content,
+            recipient
+        ])?;
         self.participants
             .execute(params![TENANT, thread, sender, now, position, recipient])?;
-        let content = &self.content;
         self.messages.execute(params![
             TENANT, thread, message, sender, position, content, now
         ])?;

@@ -15,7 +15,8 @@ WITH head AS MATERIALIZED (
     SELECT user_number, placement, unread_count, sent_count FROM participants
     WHERE tenant = 'bench' AND thread = bench_id(:thread::bigint)
 ), thread AS (
-    UPDATE threads SET message_count = message_count + 1, update_time = now FROM head
+    UPDATE threads SET message_count = message_count + 1, update_time = now,
+        last_sender = :sender::bigint, last_time = now, snippet = repeat('x', 200) FROM head
     WHERE tenant = 'bench' AND threads.id = bench_id(:thread::bigint)
     RETURNING message_count AS number
 ), participant AS (

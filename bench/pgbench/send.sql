@@ -9,8 +9,10 @@ WITH head AS MATERIALIZED (
         (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now
     FROM nextval('bench_positions') AS position
 ), thread AS (
-    INSERT INTO threads (tenant, id, subject, create_time, update_time, starter, message_count)
-    SELECT 'bench', id, 'A subject', now, now, :sender::bigint, 1 FROM head
+    INSERT INTO threads (tenant, id, subject, create_time, update_time, starter, message_count,
+        last_sender, last_time, snippet, people)
+    SELECT 'bench', id, 'A subject', now, now, :sender::bigint, 1, :sender::bigint, now,
+        repeat('x', 200), concat(:sender::bigint, ',', :recipient::bigint) FROM head
 ), participant AS (
     INSERT INTO participants (tenant, thread, user_number, place, placement, placement_time,
         read_number, unread_count, sent_count, last_sent_number, position)

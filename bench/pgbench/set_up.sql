@@ -20,8 +20,10 @@ CREATE TEMPORARY TABLE started AS
 INSERT INTO log_heads (tenant) VALUES ('bench');
 INSERT INTO users (tenant, number, id, known_time)
     SELECT 'bench', n, 'bench-user-' || n - 1, 0 FROM generate_series(1, 1000) AS n;
-INSERT INTO threads (tenant, id, subject, create_time, update_time, starter, message_count)
-    SELECT 'bench', id, 'A subject', 0, 0, starter, 1 FROM started;
+INSERT INTO threads (tenant, id, subject, create_time, update_time, starter, message_count,
+        last_sender, last_time, snippet, people)
+    SELECT 'bench', id, 'A subject', 0, 0, starter, 1, starter, 0, repeat('x', 200),
+        concat(starter, ',', recipient) FROM started;
 INSERT INTO participants (tenant, thread, user_number, place, placement, placement_time,
         read_number, unread_count, sent_count, last_sent_number, position)
     SELECT 'bench', id, starter, 0, 2, 0, 1, 0, 1, 1, n FROM started

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::{
     Event, LogPosition, Mailbox, Message, MessageId, MessageView, Participant, PastRequest,
-    ProfileChange, ProfileClaim, Refusal, RequestId, Revision, Sizes, Thread, ThreadId,
-    ThreadState, ThreadSummary, ThreadView, Time, User, UserId, UserRecord,
+    ProfileChange, ProfileClaim, Refusal, RequestId, Revision, Sizes, ThreadId, ThreadState,
+    ThreadSummary, ThreadView, Time, User, UserId, UserRecord,
 };
 
 /// The rows that a batch of commands touches, as the store holds them.
@@ -75,9 +75,9 @@ pub struct Changes<'a> {
     /// Users, new or changed.
     pub users: Vec<&'a UserRecord>,
     /// Threads, new.
-    pub new_threads: Vec<&'a Thread>,
+    pub new_threads: Vec<&'a ThreadState>,
     /// Threads, changed.
-    pub threads: Vec<&'a Thread>,
+    pub threads: Vec<&'a ThreadState>,
     /// The participants of new threads.
     pub new_participants: Vec<(ThreadId, &'a Participant)>,
     /// Participants, changed.
@@ -130,7 +130,7 @@ impl State {
     pub fn changes(&self) -> Changes<'_> {
         let Self { rows, changed, .. } = self;
         let is_new = |id: &ThreadId| changed.new_threads.contains(id);
-        let thread = |id| &rows.threads[id].thread;
+        let thread = |id| &rows.threads[id];
         let message = |id| &rows.messages[id];
         let (new_participants, participants) = changed
             .participants

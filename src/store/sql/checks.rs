@@ -55,7 +55,26 @@ const THREAD: &[&str] = &[
     WHERE tenant = $1 AND id IN (SELECT unhex(i.value->>0) FROM rows_of($2) AS i)
         AND (SELECT count(*) FROM messages m WHERE m.tenant = $1 AND m.thread = threads.id)
             = (SELECT max(m.number) FROM messages m WHERE m.tenant = $1 AND m.thread = threads.id)",
+    LAST_MESSAGE,
 ];
+
+/// What a thread shows of its newest message.
+const LAST_MESSAGE: &str = "UPDATE threads SET
+        last_sender = (SELECT m.sender FROM messages m WHERE m.tenant = $1
+            AND m.thread = threads.id AND m.number = threads.message_count),
+        last_time = (SELECT m.send_time FROM messages m WHERE m.tenant = $1
+            AND m.thread = threads.id AND m.number = threads.message_count),
+        snippet = (SELECT substr(m.content, 1, 200) FROM messages m WHERE m.tenant = $1
+            AND m.thread = threads.id AND m.number = threads.message_count)
+    WHERE tenant = $1 AND id IN (SELECT unhex(i.value->>0) FROM rows_of($2) AS i)
+        AND EXISTS (SELECT 1 FROM messages m WHERE m.tenant = $1
+            AND m.thread = threads.id AND m.number = threads.message_count)";
+
+const PEOPLE: &[&str] = &["UPDATE threads SET
+        people = (SELECT string_agg(CAST(p.user_number AS text), ',' ORDER BY p.place)
+            FROM participants p WHERE p.tenant = $1 AND p.thread = threads.id)
+    WHERE tenant = $1 AND id IN (SELECT unhex(i.value->>0) FROM rows_of($2) AS i)
+        AND EXISTS (SELECT 1 FROM participants p WHERE p.tenant = $1 AND p.thread = threads.id)"];
 
 /// All that follows from messages, of all participants of a thread.
 const PARTICIPANTS: &[&str] = &["UPDATE participants SET
@@ -147,6 +166,23 @@ pub(crate) const CHECKS: &[Check] = &[
             WHERE m.tenant = $1 AND m.thread = t.id) AS counted
         FROM threads t WHERE t.tenant = $1",
         THREAD
+    ),
+    comparison!(
+        "what a thread shows of its newest message",
+        "SELECT hex(t.id) AS key, 1 AS stored, (SELECT CASE WHEN t.last_sender = m.sender
+                AND t.last_time = m.send_time AND t.snippet = substr(m.content, 1, 200)
+                THEN 1 ELSE 0 END FROM messages m WHERE m.tenant = $1 AND m.thread = t.id
+                AND m.number = t.message_count) AS counted
+        FROM threads t WHERE t.tenant = $1",
+        &[LAST_MESSAGE]
+    ),
+    comparison!(
+        "the participants that a thread shows",
+        "SELECT hex(t.id) AS key, t.people AS stored,
+            (SELECT string_agg(CAST(p.user_number AS text), ',' ORDER BY p.place)
+                FROM participants p WHERE p.tenant = $1 AND p.thread = t.id) AS counted
+        FROM threads t WHERE t.tenant = $1",
+        PEOPLE
     ),
     comparison!(
         "the starter's first place among a thread's participants",

@@ -80,9 +80,9 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
             },
             first_message_time: row.create_time,
             last_message: LastMessage {
-                sender: id_of(row.last_message.sender)?,
-                send_time: row.last_message.send_time,
-                snippet: row.last_message.snippet,
+                sender: id_of(row.last_sender)?,
+                send_time: row.last_time,
+                snippet: row.snippet,
             },
             participants: Vec::new(),
         };

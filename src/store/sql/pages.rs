@@ -24,13 +24,12 @@ pub(super) struct InboxAnswer<'a> {
     pub(super) behind: i64,
     users: List<UserRow>,
     rows: &'a str,
-    parts: &'a str,
     texts: &'a str,
 }
 
 impl<'a> InboxAnswer<'a> {
     pub(super) fn of(answer: &'a str) -> Result<Self> {
-        let [one, rows, parts, texts] = fields(answer)?;
+        let [one, rows, texts] = fields(answer)?;
         let (head, mailbox, behind, users) = parse(one)?;
         Ok(Self {
             head,
@@ -38,14 +37,13 @@ impl<'a> InboxAnswer<'a> {
             behind,
             users,
             rows,
-            parts,
             texts,
         })
     }
 
     /// The threads, each with the position that orders it.
     pub(super) fn threads(&mut self) -> Result<Vec<(i64, ThreadView)>> {
-        let people = People::new(self.parts, self.users.take())?;
+        let people = People::new(self.users.take());
         threads(&mut Numbers::of(self.rows), &mut Texts(self.texts), &people)
     }
 }
@@ -58,21 +56,19 @@ pub(super) struct ThreadAnswer<'a> {
     users: List<UserRow>,
     /// One, or none where the caller takes no part in it.
     rows: &'a str,
-    parts: &'a str,
     messages: &'a str,
     texts: &'a str,
 }
 
 impl<'a> ThreadAnswer<'a> {
     pub(super) fn of(answer: &'a str) -> Result<Self> {
-        let [one, rows, parts, messages, texts] = fields(answer)?;
+        let [one, rows, messages, texts] = fields(answer)?;
         let (head, behind, users) = parse(one)?;
         Ok(Self {
             head,
             behind,
             users,
             rows,
-            parts,
             messages,
             texts,
         })
@@ -80,7 +76,7 @@ impl<'a> ThreadAnswer<'a> {
 
     /// The thread, and its messages; none to whoever takes no part in it.
     pub(super) fn thread(&mut self) -> Result<Option<(ThreadView, Vec<MessageRow>)>> {
-        let people = People::new(self.parts, self.users.take())?;
+        let people = People::new(self.users.take());
         let mut texts = Texts(self.texts);
         let threads = threads(&mut Numbers::of(self.rows), &mut texts, &people);
         let Some((_, view)) = threads?.pop() else {
@@ -136,6 +132,7 @@ fn threads(
         let placement = placement(numbers.next()?)?;
         let (read_number, unread_count) = (numbers.next()?, numbers.next()?);
         let (last_sender, last_message_time) = (people.user(numbers.next()?)?, numbers.time()?);
+        let participants = people.between_commas(numbers.word()?)?;
         let mut text = || -> Result<String> {
             let text = texts.next(numbers.next()?);
             let text = text.ok_or_else(|| Error::defect("a text is missing"))?;
@@ -156,7 +153,7 @@ fn threads(
                 subject,
                 create_time,
                 update_time,
-                participants: people.of_thread(position)?,
+                participants,
                 message_count,
             },
         };
@@ -201,41 +198,30 @@ fn messages(
     Ok(messages)
 }
 
-/// The people of a page.
-pub(super) struct People {
-    users: HashMap<i64, User>,
-    /// The participants of each thread, in their order, by the thread's position.
-    threads: HashMap<i64, Vec<(i64, i64)>>,
-}
+/// The people of a page, by their numbers.
+struct People(HashMap<i64, User>);
 
 impl People {
-    /// From who takes part (position, place and number, again and again) and the users.
-    fn new(parts: &str, users: List<UserRow>) -> Result<Self> {
+    fn new(users: List<UserRow>) -> Self {
         let users = users.unwrap_or_default().into_iter();
-        let users = users.map(|UserRow(number, id, profile)| (number, User { id, profile }));
-        let mut threads: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
-        let mut numbers = Numbers::of(parts);
-        while let Some(position) = numbers.0.next() {
-            let part = (numbers.next()?, numbers.next()?);
-            threads.entry(int(position)?).or_default().push(part);
-        }
-        for participants in threads.values_mut() {
-            participants.sort_unstable();
-        }
-        Ok(Self {
-            users: users.collect(),
-            threads,
-        })
+        Self(
+            users
+                .map(|UserRow(number, id, profile)| (number, User { id, profile }))
+                .collect(),
+        )
     }
 
     fn user(&self, number: i64) -> Result<User> {
-        let user = self.users.get(&number).cloned();
+        let user = self.0.get(&number).cloned();
         user.ok_or_else(|| Error::defect("a number without a user"))
     }
 
-    fn of_thread(&self, position: i64) -> Result<Vec<User>> {
-        let participants = self.threads.get(&position).into_iter().flatten();
-        participants.map(|(_, number)| self.user(*number)).collect()
+    /// Those whose numbers these are.
+    fn between_commas(&self, numbers: &str) -> Result<Vec<User>> {
+        numbers
+            .split(',')
+            .map(|number| self.user(int(number)?))
+            .collect()
     }
 }
 

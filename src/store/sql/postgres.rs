@@ -15,7 +15,7 @@ use tokio::{sync::Mutex, time::timeout};
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, Unsaved, calls, each},
+    backend::{ReadPermit, Unsaved, calls, each, numbers_of},
     insert::{Commit, Insert, Kind, Rows, Value},
     kept::{Kept, answer},
     shared::Pools,
@@ -148,6 +148,11 @@ impl Backend for Postgres {
         // A subquery that is not to be pulled up keeps a join in the order that it is written in.
         let sql = each(sql, |table, alias, condition| {
             format!("LATERAL (SELECT * FROM {table} {alias} WHERE {condition} OFFSET 0) AS {alias}")
+        });
+        let sql = numbers_of(&sql, |column| {
+            format!(
+                "LATERAL (SELECT unnest(CAST(string_to_array({column}, ',') AS bigint[])) AS value)"
+            )
         });
         sql.replace("rows_of(", "jsonb_array_elements(")
             .replace("elements_of(", "json_array_elements(")

@@ -190,15 +190,10 @@ pub(super) struct ViewRow {
     read_number: i32,
     unread_count: i32,
     first_message_time: Time,
-    last_message: LastMessageRow,
-    started_by_viewer: i64,
-}
-
-#[derive(Deserialize)]
-struct LastMessageRow {
-    send_time: Time,
-    sender: UserRow,
+    last_message_time: Time,
+    last_sender: UserRow,
     snippet: String,
+    started_by_viewer: i64,
 }
 
 impl ViewRow {
@@ -209,9 +204,9 @@ impl ViewRow {
             read_number: self.read_number,
             unread_count: self.unread_count,
             first_message_time: self.first_message_time,
-            last_message_time: self.last_message.send_time,
-            last_sender: self.last_message.sender.into(),
-            snippet: self.last_message.snippet,
+            last_message_time: self.last_message_time,
+            last_sender: self.last_sender.into(),
+            snippet: self.snippet,
             started_by_viewer: self.started_by_viewer == 1,
         })
     }
@@ -339,13 +334,8 @@ pub(super) struct LoadedThreadRow {
     pub(super) update_time: Time,
     pub(super) starter: i64,
     pub(super) message_count: i32,
-    pub(super) last_message: LoadedLastMessageRow,
-}
-
-#[derive(Deserialize)]
-pub(super) struct LoadedLastMessageRow {
-    pub(super) sender: i64,
-    pub(super) send_time: Time,
+    pub(super) last_sender: i64,
+    pub(super) last_time: Time,
     pub(super) snippet: String,
 }
 

@@ -1,6 +1,6 @@
 //! From what a batch changed to rows, each in the order of its INSERT's columns.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Write};
 
 use super::{
     insert::{Insert, Rows, TABLES, Value},
@@ -9,7 +9,7 @@ use super::{
     statements::SAVES,
 };
 use crate::{
-    model::{Changes, Mailbox, Message, Participant, Thread, ThreadId, User, UserId},
+    model::{Changes, Mailbox, Message, Participant, ThreadId, ThreadState, User, UserId},
     store::Result,
 };
 
@@ -71,10 +71,11 @@ fn users<'a>(
 fn threads<'a>(
     insert: &'static Insert,
     numbers: &UserNumbers,
-    threads: &[&'a Thread],
+    threads: &[&'a ThreadState],
 ) -> Result<Rows<'a>> {
     let mut rows = Rows::new(insert);
-    for thread in threads {
+    for state in threads {
+        let (thread, last) = (&state.thread, &state.last_message);
         rows.push([
             thread.id.0.into(),
             thread.subject.as_str().into(),
@@ -82,9 +83,25 @@ fn threads<'a>(
             thread.update_time.into(),
             numbers.of(&thread.starter)?.into(),
             thread.message_count.into(),
+            numbers.of(&last.sender)?.into(),
+            last.send_time.into(),
+            last.snippet.as_str().into(),
+            people(numbers, &state.participants)?.into(),
         ]);
     }
     Ok(rows)
+}
+
+/// The numbers of those who take part, in their order.
+fn people(numbers: &UserNumbers, participants: &[Participant]) -> Result<String> {
+    let mut people = String::new();
+    for participant in participants {
+        let comma = if people.is_empty() { "" } else { "," };
+        let number = numbers.of(&participant.user)?;
+        // Writing to a String does not fail.
+        let _ = write!(people, "{comma}{number}");
+    }
+    Ok(people)
 }
 
 fn participants<'a>(

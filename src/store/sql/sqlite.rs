@@ -19,7 +19,7 @@ use tokio::sync::RwLock;
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, Unsaved, calls, each},
+    backend::{ReadPermit, Unsaved, calls, each, numbers_of},
     insert::{Commit, Insert, Kind, Rows},
     kept::Kept,
     shared::Pools,
@@ -171,6 +171,7 @@ impl Backend for Sqlite {
         let sql = each(sql, |table, alias, condition| {
             format!("{table} {alias} ON {condition}")
         });
+        let sql = numbers_of(&sql, |column| format!("jsonb_each('[' || {column} || ']')"));
         sql.replace("rows_of(", "jsonb_each(")
             .replace("elements_of(", "jsonb_each(")
             // A text that is JSON would be quoted.

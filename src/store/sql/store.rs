@@ -162,7 +162,8 @@ where
         let (sql, start) = match page.direction {
             Direction::Forward => (
                 match page.folder {
-                    Folder::Inbox | Folder::Deleted => &statements.inbox_placed,
+                    Folder::Inbox => &statements.inbox,
+                    Folder::Deleted => &statements.inbox_deleted,
                     Folder::Unread => &statements.inbox_unread,
                     Folder::Sent => &statements.inbox_sent,
                     Folder::All => &statements.inbox_all,
@@ -171,7 +172,8 @@ where
             ),
             Direction::Backward => (
                 match page.folder {
-                    Folder::Inbox | Folder::Deleted => &statements.inbox_placed_backward,
+                    Folder::Inbox => &statements.inbox_backward,
+                    Folder::Deleted => &statements.inbox_deleted_backward,
                     Folder::Unread => &statements.inbox_unread_backward,
                     Folder::Sent => &statements.inbox_sent_backward,
                     Folder::All => &statements.inbox_all_backward,
@@ -179,18 +181,13 @@ where
                 0,
             ),
         };
-        let mut params = vec![
+        let params = [
             Param::Text(tenant.as_str()),
             Param::Text(user.as_str()),
             Param::Int(page.from.unwrap_or(start)),
             Param::Int(i64::from(page.size) + 1),
             Param::Int(i64::from(page.skip)),
         ];
-        match page.folder {
-            Folder::Inbox => params.push(Param::Int(1)),
-            Folder::Deleted => params.push(Param::Int(3)),
-            _ => {}
-        }
         let answer = self
             .answer(&self.shared.pools.readers, sql, &params)
             .await?;

@@ -1,12 +1,34 @@
 //! A user's threads: a page of a folder, read in either direction.
+//!
+//! A folder is some of a user's shelves (`migrations/*/0006_pages.sql`), each of which is a range of one
+//! index; what lies on several is merged, and no more of each is read than the page shows.
 
-/// The caller's threads that match, from a position on.
+/// The caller's threads on these shelves, from a position on, in their order.
+macro_rules! page {
+    ($from:expr, $order:literal, $shelf:literal) => {
+        range!($from, $order, $shelf)
+    };
+    ($from:expr, $order:literal, $first:literal $(, $shelf:literal)+) => {
+        concat!(
+            "SELECT * FROM (SELECT * FROM (",
+            range!($from, $order, $first),
+            ") AS range",
+            $first,
+            $(" UNION ALL SELECT * FROM (", range!($from, $order, $shelf), ") AS range", $shelf,)+
+            ") AS ranges ORDER BY position ",
+            $order
+        )
+    };
+}
+
+/// Those on one shelf.
 macro_rules! range {
-    ($matches:expr, $from:expr, $order:expr) => {
+    ($from:expr, $order:literal, $shelf:literal) => {
         concat!(
             "SELECT r.thread, r.user_number, r.position, r.placement, r.read_number, r.unread_count
-              FROM participants r WHERE r.tenant = $1 AND r.user_number = (SELECT number FROM me) AND ",
-            $matches,
+              FROM participants r WHERE r.tenant = $1 AND r.user_number = (SELECT number FROM me)
+              AND r.shelf = ",
+            $shelf,
             " AND r.position ",
             $from,
             " ORDER BY r.position ",
@@ -15,30 +37,23 @@ macro_rules! range {
     };
 }
 
-/// Whether one of the caller's threads that match lies there.
+/// Whether something lies there, on one of these shelves.
 macro_rules! exists {
-    ($matches:expr, $there:expr) => {
+    ($there:expr, $first:literal $(, $shelf:literal)*) => {
+        concat!(exists_on!($there, $first) $(, " OR ", exists_on!($there, $shelf))*)
+    };
+}
+
+macro_rules! exists_on {
+    ($there:expr, $shelf:literal) => {
         concat!(
             "EXISTS (SELECT 1 FROM participants r WHERE r.tenant = $1
-                AND r.user_number = (SELECT number FROM me) AND ",
-            $matches,
+                AND r.user_number = (SELECT number FROM me) AND r.shelf = ",
+            $shelf,
             " AND r.position ",
             $there,
             ")"
         )
-    };
-}
-
-/// Before a page that is read forward, from the newest on, and before one that is read backward.
-macro_rules! before_forward {
-    () => {
-        "> coalesce((SELECT max(position) FROM page), $3 - 1)"
-    };
-}
-
-macro_rules! before_backward {
-    () => {
-        "< coalesce((SELECT min(position) FROM page), $3 + 1)"
     };
 }
 
@@ -51,8 +66,6 @@ macro_rules! inbox {
             ", page AS MATERIALIZED (",
             $page,
             " LIMIT $4 OFFSET $5), ",
-            parts!("page"),
-            ", ",
             listed!("page"),
             page_answer!(
                 concat!(
@@ -70,66 +83,45 @@ macro_rules! inbox {
     };
 }
 
-/// Forward is from the newest on, down to the oldest.
-macro_rules! inbox_forward {
-    ($matches:expr) => {
+/// From the newest on, down to the oldest. Before the first page there is nothing to look for.
+macro_rules! forward {
+    ($($shelf:literal),+) => {
         inbox!(
-            range!($matches, "< $3", "DESC"),
-            exists!($matches, before_forward!())
-        )
-    };
-}
-
-macro_rules! inbox_backward {
-    ($matches:expr) => {
-        inbox!(
-            range!($matches, "> $3", "ASC"),
-            exists!($matches, before_backward!())
-        )
-    };
-}
-
-/// All of a user's threads: the ranges of the three placements, merged.
-macro_rules! inbox_all {
-    ($from:expr, $behind:expr, $order:expr) => {
-        inbox!(
+            page!("< $3", "DESC", $($shelf),+),
             concat!(
-                "SELECT * FROM (
-                    SELECT * FROM (",
-                range!("r.placement = 1", $from, $order),
-                " LIMIT $4 + $5) AS a UNION ALL SELECT * FROM (",
-                range!("r.placement = 2", $from, $order),
-                " LIMIT $4 + $5) AS b UNION ALL SELECT * FROM (",
-                range!("r.placement = 3", $from, $order),
-                " LIMIT $4 + $5) AS c) AS ranges ORDER BY position ",
-                $order
-            ),
-            concat!(
-                exists!("r.placement = 1", $behind),
-                " OR ",
-                exists!("r.placement = 2", $behind),
-                " OR ",
-                exists!("r.placement = 3", $behind)
+                "$3 = 9223372036854775807 AND $5 = 0 THEN 0 WHEN ",
+                exists!("> coalesce((SELECT max(position) FROM page), $3 - 1)", $($shelf),+)
             )
         )
     };
 }
 
-/// The threads of one placement (`$6`).
-pub(super) const INBOX_PLACED: &str = inbox_forward!("r.placement = $6");
+macro_rules! backward {
+    ($($shelf:literal),+) => {
+        inbox!(
+            page!("> $3", "ASC", $($shelf),+),
+            exists!("< coalesce((SELECT min(position) FROM page), $3 + 1)", $($shelf),+)
+        )
+    };
+}
+
+/// The inbox.
+pub(super) const INBOX: &str = forward!(1, 2, 3, 4);
 /// The same, backwards.
-pub(super) const INBOX_PLACED_BACKWARD: &str = inbox_backward!("r.placement = $6");
+pub(super) const INBOX_BACKWARD: &str = backward!(1, 2, 3, 4);
 /// The inbox's unread.
-pub(super) const INBOX_UNREAD: &str = inbox_forward!("r.placement = 1 AND r.unread_count > 0");
+pub(super) const UNREAD: &str = forward!(3, 4);
 /// The same, backwards.
-pub(super) const INBOX_UNREAD_BACKWARD: &str =
-    inbox_backward!("r.placement = 1 AND r.unread_count > 0");
+pub(super) const UNREAD_BACKWARD: &str = backward!(3, 4);
 /// Threads in which the caller has sent something.
-pub(super) const INBOX_SENT: &str = inbox_forward!("r.placement <> 3 AND r.sent_count > 0");
+pub(super) const SENT: &str = forward!(2, 4, 5);
 /// The same, backwards.
-pub(super) const INBOX_SENT_BACKWARD: &str =
-    inbox_backward!("r.placement <> 3 AND r.sent_count > 0");
+pub(super) const SENT_BACKWARD: &str = backward!(2, 4, 5);
+/// What the caller has deleted.
+pub(super) const DELETED: &str = forward!(6);
+/// The same, backwards.
+pub(super) const DELETED_BACKWARD: &str = backward!(6);
 /// Everything.
-pub(super) const INBOX_ALL: &str = inbox_all!("< $3", before_forward!(), "DESC");
+pub(super) const ALL: &str = forward!(1, 2, 3, 4, 5, 6);
 /// The same, backwards.
-pub(super) const INBOX_ALL_BACKWARD: &str = inbox_all!("> $3", before_backward!(), "ASC");
+pub(super) const ALL_BACKWARD: &str = backward!(1, 2, 3, 4, 5, 6);

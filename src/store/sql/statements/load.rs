@@ -124,9 +124,8 @@ const FOUND_USERS: &str = concat!(
     ") FROM users u WHERE u.tenant = $1 AND u.number = w.number)) FROM wanted_users w)"
 );
 const FOUND_THREADS: &str = "(SELECT json_group_array((SELECT json_array(hex(t.id), t.subject,
-        t.create_time, t.update_time, t.starter, t.message_count,
-        (SELECT json_array(l.sender, l.send_time, substr(l.content, 1, 200)) FROM messages l
-            WHERE l.tenant = $1 AND l.thread = t.id AND l.number = t.message_count))
+        t.create_time, t.update_time, t.starter, t.message_count, t.last_sender, t.last_time,
+        t.snippet)
         FROM threads t WHERE t.tenant = $1 AND t.id = w.id)) FROM wanted_threads w)";
 const FOUND_PARTICIPANTS: &str =
     "(SELECT json_group_array(nested(w.of_one)) FROM participants_of_threads w)";

@@ -7,7 +7,7 @@
 //!
 //! What is spelt for [`Backend::dialect`](super::Backend::dialect) to translate: `json_array(`,
 //! `json_group_array(`, `rows_of(` (a parameter's rows, the column is `value`), `elements_of(` (a
-//! JSON array's elements), `unhex(` (text to id), `hex(` (id to text), `nested(` (JSON from a subquery), ` FOR UPDATE`,
+//! JSON array's elements), `numbers_of(` (a column of numbers between commas), `unhex(` (text to id), `hex(` (id to text), `nested(` (JSON from a subquery), ` FOR UPDATE`,
 //! `EACH … DONE` (a join in its written order).
 //!
 //! `CROSS JOIN` says the order of a join, which SQLite keeps: from the few to the indexed.
@@ -83,22 +83,26 @@ statements! {
     size_of_tenant = users::TENANT;
     /// How much each of so many (`$2`) tenants holds, by name, after this one (`$1`).
     sizes_of_tenants = users::TENANTS;
-    /// The threads of one placement (`$6`).
-    inbox_placed = inbox::INBOX_PLACED;
+    /// The inbox.
+    inbox = inbox::INBOX;
     /// The same, backwards.
-    inbox_placed_backward = inbox::INBOX_PLACED_BACKWARD;
+    inbox_backward = inbox::INBOX_BACKWARD;
     /// The inbox's unread.
-    inbox_unread = inbox::INBOX_UNREAD;
+    inbox_unread = inbox::UNREAD;
     /// The same, backwards.
-    inbox_unread_backward = inbox::INBOX_UNREAD_BACKWARD;
+    inbox_unread_backward = inbox::UNREAD_BACKWARD;
     /// Threads in which the caller has sent something.
-    inbox_sent = inbox::INBOX_SENT;
+    inbox_sent = inbox::SENT;
     /// The same, backwards.
-    inbox_sent_backward = inbox::INBOX_SENT_BACKWARD;
+    inbox_sent_backward = inbox::SENT_BACKWARD;
+    /// What the caller has deleted.
+    inbox_deleted = inbox::DELETED;
+    /// The same, backwards.
+    inbox_deleted_backward = inbox::DELETED_BACKWARD;
     /// Everything.
-    inbox_all = inbox::INBOX_ALL;
+    inbox_all = inbox::ALL;
     /// The same, backwards.
-    inbox_all_backward = inbox::INBOX_ALL_BACKWARD;
+    inbox_all_backward = inbox::ALL_BACKWARD;
     /// A thread's messages upwards from a number.
     thread_ascending = thread::THREAD_ASCENDING;
     /// A thread's messages downwards from a number.

@@ -77,22 +77,6 @@ macro_rules! thread {
     };
 }
 
-/// The beginning of a message's content. Short ones are not counted by the character, which was a
-/// fifth of what a page of an inbox cost Postgres.
-macro_rules! snippet {
-    ($content:expr) => {
-        concat!(
-            "CASE WHEN octet_length(",
-            $content,
-            ") <= 200 THEN ",
-            $content,
-            " ELSE substr(",
-            $content,
-            ", 1, 200) END"
-        )
-    };
-}
-
 /// The thread of the participant `p`, as that participant sees it.
 ///
 /// What belongs to a row is looked up by subqueries that answer with one value, and not joined:
@@ -103,56 +87,40 @@ macro_rules! view {
             "(SELECT json_array(",
             thread!(),
             ", p.placement, p.read_number, p.unread_count, t.create_time,
-                (SELECT json_array(l.send_time, ",
-            user!("l.sender"),
-            ", ",
-            snippet!("l.content"),
-            ") FROM messages l
-                    WHERE l.tenant = $1 AND l.thread = t.id AND l.number = t.message_count),
+                t.last_time, ",
+            user!("t.last_sender"),
+            ", t.snippet,
                 CASE WHEN t.starter = p.user_number THEN 1 ELSE 0 END)
             FROM threads t WHERE t.tenant = $1 AND t.id = p.thread)"
         )
     };
 }
 
-/// A page's participants: of each of these participations' threads, all.
-macro_rules! parts {
-    ($participations:expr) => {
-        concat!(
-            "parts AS MATERIALIZED (SELECT p.position, o.place, o.user_number FROM ",
-            $participations,
-            " p CROSS JOIN EACH participants o WHERE o.tenant = $1 AND o.thread = p.thread DONE)"
-        )
-    };
-}
-
 /// Threads as the participants in these rows see them: their numbers in one text, with how long
-/// their texts are, and these in another.
+/// their texts are, and these in another; and all who take part.
 macro_rules! listed {
     ($participations:expr) => {
         concat!(
             "listed AS MATERIALIZED (SELECT
                 string_agg(concat_ws(' ', v.position, hex(v.id), v.create_time,
                     v.update_time, v.starter, v.message_count, v.user_number, v.placement,
-                    v.read_number, v.unread_count, v.sender, v.send_time,
+                    v.read_number, v.unread_count, v.last_sender, v.last_time, v.people,
                     octet_length(v.subject), octet_length(v.snippet)), ' ') AS numbers,
+                string_agg(v.people, ',') AS people,
                 string_agg(v.subject || v.snippet, '') AS texts FROM (
                 SELECT p.position, t.id, t.create_time, t.update_time, t.starter, t.message_count,
-                    p.user_number, p.placement, p.read_number, p.unread_count, l.sender,
-                    l.send_time, t.subject, ",
-            snippet!("l.content"),
-            " AS snippet FROM ",
+                    p.user_number, p.placement, p.read_number, p.unread_count, t.last_sender,
+                    t.last_time, t.people, t.subject, t.snippet FROM ",
             $participations,
             " p CROSS JOIN EACH threads t WHERE t.tenant = $1 AND t.id = p.thread DONE
-                CROSS JOIN EACH messages l WHERE l.tenant = $1 AND l.thread = t.id
-                    AND l.number = t.message_count DONE LIMIT 1000) AS v)"
+                LIMIT 1000) AS v)"
         )
     };
 }
 
 /// A page's answer, in fields between record separators, which JSON does not hold: JSON of what
-/// there is one of, and of the people; the threads' numbers; who takes part, by position, place and
-/// number; other numbers; and last the texts, which may hold anything.
+/// there is one of, and of the people; the threads' numbers; other numbers; and last the texts, which
+/// may hold anything.
 ///
 /// People are told apart from rows, since they are the same ones again and again. The rest is no
 /// JSON, which costs by the element and by the byte, when it is written and when it is read.
@@ -163,12 +131,11 @@ macro_rules! page_answer {
             $one,
             ", (SELECT json_group_array(json_array(u.number, u.id,
                     json_array(u.first_name, u.last_name, u.email)))
-                FROM (SELECT DISTINCT user_number FROM parts) AS w
-                CROSS JOIN EACH users u WHERE u.tenant = $1 AND u.number = w.user_number DONE)
+                FROM (SELECT DISTINCT n.value AS number FROM listed
+                    CROSS JOIN numbers_of(people) AS n) AS w
+                CROSS JOIN EACH users u WHERE u.tenant = $1 AND u.number = w.number DONE)
                 ) AS text),
-            (SELECT coalesce(numbers, '') FROM listed),
-            coalesce((SELECT string_agg(concat_ws(' ', position, place, user_number), ' ')
-                FROM parts), ''), ",
+            (SELECT coalesce(numbers, '') FROM listed), ",
             $numbers,
             "(SELECT coalesce(texts, '') FROM listed)",
             $texts,

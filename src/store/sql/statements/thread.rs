@@ -22,8 +22,6 @@ macro_rules! thread_page {
             ", mine AS MATERIALIZED (SELECT * FROM participants WHERE tenant = $1 AND thread = $3
                     AND user_number = (SELECT number FROM me)), ",
             $page,
-            parts!("mine"),
-            ", ",
             listed!("mine"),
             ", ",
             contents!($messages),

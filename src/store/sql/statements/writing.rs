@@ -47,7 +47,9 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
         table: "threads",
         columns: THREADS,
         on_conflict: "ON CONFLICT (tenant, id) DO UPDATE SET subject = excluded.subject,
-            update_time = excluded.update_time, message_count = excluded.message_count",
+            update_time = excluded.update_time, message_count = excluded.message_count,
+            last_sender = excluded.last_sender, last_time = excluded.last_time,
+            snippet = excluded.snippet",
     },
     Insert {
         name: "add_participants",
@@ -143,6 +145,10 @@ const THREADS: &[(&str, Kind)] = &[
     ("update_time", Int),
     ("starter", Int),
     ("message_count", Int),
+    ("last_sender", Int),
+    ("last_time", Int),
+    ("snippet", Text),
+    ("people", Text),
 ];
 
 const PARTICIPANTS: &[(&str, Kind)] = &[
