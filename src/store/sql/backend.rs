@@ -132,12 +132,12 @@ pub(super) fn each(sql: &str, join: impl Fn(&str, &str, &str) -> String) -> Stri
 }
 
 /// Spells the function `numbers_of(column)`: the numbers that stand between commas.
-pub(super) fn numbers_of(sql: &str, spell: impl Fn(&str) -> String) -> String {
+pub(super) fn numbers_of(sql: &str, function: impl Fn(&str) -> String) -> String {
     let mut parts = sql.split("numbers_of(");
     let mut spelt = parts.next().unwrap_or_default().to_owned();
     for part in parts {
         let (column, rest) = part.split_once(')').unwrap_or((part, ""));
-        spelt.push_str(&spell(column));
+        spelt.push_str(&function(column));
         spelt.push_str(rest);
     }
     spelt
