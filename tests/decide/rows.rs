@@ -18,6 +18,8 @@ pub(crate) struct Rows {
     pub(crate) users: HashMap<UserId, UserRecord>,
     pub(crate) mailboxes: HashMap<UserId, Mailbox>,
     pub(crate) threads: HashMap<ThreadId, Thread>,
+    /// What stands with a thread, as it was last saved.
+    shown: HashMap<ThreadId, ThreadState>,
     /// By thread and place.
     pub(crate) participants: BTreeMap<(ThreadId, i32), Participant>,
     pub(crate) messages: HashMap<MessageId, Message>,
@@ -119,9 +121,12 @@ impl Rows {
             self.users.insert(record.user.id.clone(), record);
         }
         let threads = changes.new_threads.iter().chain(&changes.threads);
-        for (index, thread) in each_once(threads.copied(), |thread| thread.id).enumerate() {
-            let former = self.threads.insert(thread.id, thread.clone());
+        let threads = each_once(threads.copied(), |state| state.thread.id);
+        for (index, state) in threads.enumerate() {
+            let id = state.thread.id;
+            let former = self.threads.insert(id, state.thread.clone());
             assert_eq!(former.is_none(), index < changes.new_threads.len());
+            self.shown.insert(id, state.clone());
         }
         let participants = changes.new_participants.iter().chain(&changes.participants);
         let participants = each_once(participants.copied(), |(thread, participant)| {
@@ -150,6 +155,21 @@ impl Rows {
         self.events.extend_from_slice(changes.events);
         assert_eq!(changes.sizes, self.sizes());
         self.check_references();
+        for message in changes.new_messages.iter().chain(&changes.messages) {
+            self.check_what_is_shown(message.thread);
+        }
+    }
+
+    /// What stands with a thread must be what its newest message and its participants say.
+    fn check_what_is_shown(&self, thread: ThreadId) {
+        let (shown, state) = (&self.shown[&thread], self.thread_state(thread));
+        let state = state.expect("a thread that was saved");
+        assert_eq!(shown.last_message, state.last_message);
+        let people = |state: &ThreadState| -> Vec<UserId> {
+            let participants = state.participants.iter();
+            participants.map(|part| part.user.clone()).collect()
+        };
+        assert_eq!(people(shown), people(&state));
     }
 
     /// Every user that a row names must have a row: databases keep a number for the id.
