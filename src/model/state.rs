@@ -13,6 +13,8 @@ use super::{
 pub struct Loaded {
     /// Where the tenant's log ends.
     pub head: LogPosition,
+    /// How many changes there have been that no event tells of, such as of a user's name.
+    pub unlogged: i64,
     /// How much the tenant holds.
     pub sizes: Sizes,
     /// The users that the commands name, and all participants of the threads.
@@ -33,6 +35,7 @@ impl Default for Loaded {
     fn default() -> Self {
         Self {
             head: LogPosition::START,
+            unlogged: 0,
             sizes: Sizes::default(),
             users: HashMap::new(),
             mailboxes: HashMap::new(),
@@ -96,6 +99,8 @@ pub struct Changes<'a> {
     pub events: &'a [Event],
     /// How much the tenant holds after the last of them.
     pub sizes: Sizes,
+    /// How many changes there then have been that no event tells of; none: no more than before.
+    pub unlogged: Option<i64>,
 }
 
 impl Changes<'_> {
@@ -159,6 +164,7 @@ impl State {
                 threads: rows.sizes.threads + count(&changed.new_threads),
                 messages: rows.sizes.messages + count(&changed.new_messages),
             },
+            unlogged: (!changed.users.is_empty()).then_some(rows.unlogged + 1),
         }
     }
 

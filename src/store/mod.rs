@@ -152,28 +152,28 @@ pub trait Transaction: Send {
 }
 
 /// A write that takes no turn (optimistic concurrency control): what it has loaded may be outdated by
-/// the time that it saves, which it finds out. It takes two round trips, where a [`Transaction`]
-/// takes five.
+/// the time that it saves, which it finds out. It takes two round trips, or one where what it loads is
+/// remembered; a [`Transaction`] takes five.
 ///
-/// What tells is the tenant's newest event. So it is for changes that an event tells of, as all do
-/// but those of users; whoever changes something else takes the turn.
+/// What tells is the tenant's newest event, and a count of the changes that no event tells of. Whoever
+/// makes such a change takes the turn.
 #[async_trait]
 pub trait Optimistic: Send {
-    /// Loads what a batch touches, in a fixed number of statements.
+    /// Loads what a batch touches, in a fixed number of statements. What this process has read or
+    /// written before may be remembered instead.
     async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded>;
 
-    /// Saves what a batch changed, and makes it durable, if this still is where the log ends and
-    /// nobody has the tenant's turn. If not, or if the database refuses it, nothing has happened: it
+    /// Whether what was loaded was so at one moment since [`load`](Self::load) was called. Who saves
+    /// nothing asks.
+    async fn holds(&mut self, tenant: &TenantId) -> Result<bool>;
+
+    /// Saves what a batch changed, and makes it durable, if what was loaded is still so and nobody has
+    /// the tenant's turn. If not, or if the database refuses it, nothing has happened: it
     /// takes the turn to learn more.
     ///
     /// An error leaves the outcome unknown, also for later: a statement that was lost on its way can
     /// still arrive, and is carried out if the log has not gone on.
-    async fn save(
-        self: Box<Self>,
-        tenant: &TenantId,
-        newest: LogPosition,
-        changes: &Changes<'_>,
-    ) -> Result<bool>;
+    async fn save(self: Box<Self>, tenant: &TenantId, changes: &Changes<'_>) -> Result<bool>;
 }
 
 /// What is no longer kept.

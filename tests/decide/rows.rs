@@ -55,6 +55,7 @@ impl Rows {
                 .events
                 .last()
                 .map_or(LogPosition::START, Event::log_position),
+            unlogged: 0,
             sizes: self.sizes(),
             users: pick(&self.users, &users),
             mailboxes: pick(&self.mailboxes, &users),

@@ -35,6 +35,7 @@ mod processes;
 mod random;
 mod reading;
 mod reference;
+mod remembering;
 mod replicas;
 mod replying;
 mod resuming;

@@ -100,7 +100,10 @@ impl Shared {
         let written = deciding.written(&changes);
         if changes.is_empty() && !deciding.is_acknowledged() {
             drop(changes);
-            return Some(Attempt::Done(vec![deciding.done(written)]));
+            let holds = self.step(Step::Look, write.holds(&batch.tenant)).await;
+            return holds
+                .is_ok_and(|holds| holds)
+                .then(|| Attempt::Done(vec![deciding.done(written)]));
         }
         let head = deciding.head();
         // The newest event tells whether what was loaded still holds. It does not tell of users, nor
@@ -109,7 +112,7 @@ impl Shared {
             return None;
         }
         self.metrics.writer.step(Step::Decide, deciding.took());
-        let save = write.save(&batch.tenant, head, &changes);
+        let save = write.save(&batch.tenant, &changes);
         let saved = self.step_of([jobs], Step::Commit, save).await;
         drop(changes);
         match saved {

@@ -65,7 +65,7 @@ pub(crate) trait Backend: Database + Sized {
         rows: &[&Rows<'_>],
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
-    /// Runs such a text that commits at once: where the tenant's log still ends with this event, and
+    /// Runs such a text that commits at once: where it is still so what the rows were decided on, and
     /// nobody has the tenant's turn. Says how many rows it wrote, which is all or none. After an
     /// error the connection is not to be used again.
     fn insert_and_commit(
@@ -73,7 +73,7 @@ pub(crate) trait Backend: Database + Sized {
         sql: &Arc<str>,
         tenant: &TenantId,
         rows: &[&Rows<'_>],
-        newest: EventId,
+        basis: Basis,
     ) -> impl Future<Output = Result<u64, Unsaved>> + Send;
 
     /// Runs before each read, and holds off what must not run beside it.
@@ -141,6 +141,15 @@ pub(super) fn numbers_of(sql: &str, function: impl Fn(&str) -> String) -> String
         spelt.push_str(rest);
     }
     spelt
+}
+
+/// What was so when a batch was loaded, and is to be so when it is saved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Basis {
+    /// The event that the log ends with.
+    pub(super) newest: EventId,
+    /// How many changes no event tells of.
+    pub(super) unlogged: i64,
 }
 
 /// A statement's parameter.

@@ -51,6 +51,7 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
     let mut loaded = Loaded {
         head,
         sizes,
+        unlogged: answer.unlogged.unwrap_or(0),
         ..Loaded::default()
     };
     let mut ids = HashMap::new();

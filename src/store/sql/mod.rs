@@ -8,11 +8,13 @@
 //!
 //! `statements` holds their texts, in SQLite's dialect; [`Backend::dialect`] translates them.
 
+mod arrays;
 mod backend;
 mod checks;
 mod insert;
 mod kept;
 mod load;
+mod memory;
 mod numbers;
 mod optimistic;
 mod pages;

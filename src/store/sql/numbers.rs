@@ -20,6 +20,12 @@ impl UserNumbers {
         Self { numbers, highest }
     }
 
+    /// Adds what is known of others, as of the same moment.
+    pub(super) fn extend(&mut self, others: Self) {
+        self.highest = self.highest.max(others.highest);
+        self.numbers.extend(others.numbers);
+    }
+
     /// Numbers a user, who may have a number already.
     pub(super) fn number(&mut self, user: &UserId) {
         if !self.numbers.contains_key(user) {

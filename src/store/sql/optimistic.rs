@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::{Backend, session::Session};
 use crate::{
-    model::{Changes, Loaded, LogPosition, Needs, TenantId},
+    model::{Changes, Loaded, Needs, TenantId},
     store::{Error, Optimistic, Result},
 };
 
@@ -24,7 +24,7 @@ impl<DB: Backend> Drop for SqlOptimistic<DB> {
 #[async_trait]
 impl<DB: Backend> Optimistic for SqlOptimistic<DB> {
     async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded> {
-        let loaded = self.0.load(tenant, needs).await;
+        let loaded = self.0.load_or_remember(tenant, needs).await;
         if matches!(loaded, Err(Error::Unavailable(_))) {
             // What broke one connection breaks all, and the turn is to be asked for on another one.
             self.0.writer.discard_all();
@@ -32,12 +32,11 @@ impl<DB: Backend> Optimistic for SqlOptimistic<DB> {
         loaded
     }
 
-    async fn save(
-        mut self: Box<Self>,
-        tenant: &TenantId,
-        newest: LogPosition,
-        changes: &Changes<'_>,
-    ) -> Result<bool> {
-        self.0.save_and_commit(tenant, newest.event, changes).await
+    async fn holds(&mut self, tenant: &TenantId) -> Result<bool> {
+        self.0.holds(tenant).await
+    }
+
+    async fn save(mut self: Box<Self>, tenant: &TenantId, changes: &Changes<'_>) -> Result<bool> {
+        self.0.save_and_commit(tenant, changes).await
     }
 }

@@ -7,22 +7,21 @@ use sqlx::{
     error::{BoxDynError, DatabaseError},
     migrate::Migrator,
     postgres::{
-        PgArguments, PgConnectOptions, PgDatabaseError, PgListener, PgNotification, PgPoolOptions,
-        PgSeverity,
+        PgConnectOptions, PgDatabaseError, PgListener, PgNotification, PgPoolOptions, PgSeverity,
     },
 };
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    Backend, Param,
-    backend::{ReadPermit, Unsaved, calls, each, numbers_of},
-    insert::{Commit, Insert, Kind, Rows, Value},
+    Backend, Param, arrays,
+    backend::{Basis, ReadPermit, Unsaved, calls, each, numbers_of},
+    insert::{Commit, Insert, Rows},
     kept::{Kept, answer},
     shared::Pools,
 };
 use crate::{
     metrics::{self, Metrics},
-    model::{EventId, TenantId},
+    model::TenantId,
     store::{Error, Result, Writing, connect::connect as connect_once},
 };
 
@@ -68,15 +67,6 @@ pub(super) const SESSION: &str = "
         WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply');
     SET statement_timeout = '5s'; SET idle_in_transaction_session_timeout = '5s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3";
-
-/// A tenant's head row, locked until the commit, if the log still ends with an event and nobody else
-/// has the turn.
-///
-/// Whoever has it is not waited for: the statement sees what was committed when it began. One that
-/// has committed since then has written to the position that this one is going to.
-const NOBODY_ELSES_HEAD: &str = "head AS (SELECT tenant FROM log_heads WHERE tenant = $1 AND
-    (SELECT id FROM events WHERE tenant = $1 ORDER BY position DESC LIMIT 1) = $newest
-    FOR UPDATE SKIP LOCKED)";
 
 /// What a Postgres store needs besides its connections.
 pub(crate) struct Extras {
@@ -163,50 +153,8 @@ impl Backend for Postgres {
             .replace("hex(", "text(")
     }
 
-    /// One statement, in one round trip. The INSERTs see the tables as they were before it, and
-    /// none of them needs another. The rows are an array a column: as JSON, taking them apart was a
-    /// quarter of what a batch cost.
     fn inserts(inserts: &[&Insert], commit: Commit) -> String {
-        let mut parameters = 2..;
-        let heads = match commit {
-            Commit::Later => "log_heads",
-            Commit::AtOnce => "head",
-        };
-        let mut texts = inserts.iter().map(|insert| {
-            let columns = insert.columns.iter().zip(&mut parameters);
-            let (names, arrays): (Vec<String>, Vec<String>) = columns
-                .map(|((name, kind), parameter)| {
-                    (
-                        format!("r.{name}"),
-                        format!("${parameter}::{}[]", kind.postgres()),
-                    )
-                })
-                .unzip();
-            let names_of_rows = names.join(", ").replace("r.", "");
-            let rows = format!("unnest({}) AS r ({names_of_rows})", arrays.join(", "));
-            insert.text(heads, &names, &rows)
-        });
-        if let ([_], Commit::Later) = (inserts, commit) {
-            return texts.next().unwrap_or_default();
-        }
-        let (mut parts, counts): (Vec<_>, Vec<_>) = texts
-            .by_ref()
-            .enumerate()
-            .map(|(index, insert)| {
-                (
-                    format!("insert{index} AS ({insert} RETURNING 1)"),
-                    format!("(SELECT count(*) FROM insert{index})"),
-                )
-            })
-            .unzip();
-        drop(texts);
-        if let (Commit::AtOnce, Some(newest)) = (commit, parameters.next()) {
-            parts.insert(
-                0,
-                NOBODY_ELSES_HEAD.replace("$newest", &format!("${newest}")),
-            );
-        }
-        format!("WITH {}\nSELECT {}", parts.join(",\n"), counts.join(" + "))
+        arrays::inserts(inserts, commit)
     }
 
     fn inserts_together(extras: &Extras) -> bool {
@@ -219,7 +167,7 @@ impl Backend for Postgres {
         tenant: &TenantId,
         rows: &[&Rows<'_>],
     ) -> sqlx::Result<u64> {
-        let arguments = arguments(tenant, rows).map_err(sqlx::Error::Encode)?;
+        let arguments = arrays::arguments(tenant, rows).map_err(sqlx::Error::Encode)?;
         let sql = AssertSqlSafe(Arc::clone(sql));
         if let [_] = rows {
             let done = sqlx::query_with(sql, arguments).execute(connection).await?;
@@ -235,15 +183,17 @@ impl Backend for Postgres {
         sql: &Arc<str>,
         tenant: &TenantId,
         rows: &[&Rows<'_>],
-        newest: EventId,
+        basis: Basis,
     ) -> Result<u64, Unsaved> {
-        let mut arguments = arguments(tenant, rows).map_err(encoding)?;
-        arguments.add(newest.0).map_err(encoding)?;
+        let mut arguments = arrays::arguments(tenant, rows).map_err(encoding)?;
+        arguments.add(basis.newest.0).map_err(encoding)?;
+        arguments.add(basis.unlogged).map_err(encoding)?;
         let sql = AssertSqlSafe(Arc::clone(sql));
         let query = sqlx::query_scalar_with(sql, arguments);
         // The answer is read to its end, which the server sends when it has committed.
-        let written: i64 = query.fetch_one(connection).await.map_err(unsaved)?;
-        Ok(written.unsigned_abs())
+        let heads: i64 = query.fetch_one(connection).await.map_err(unsaved)?;
+        let wanted: usize = rows.iter().map(|rows| rows.count()).sum();
+        Ok(heads.unsigned_abs() * wanted as u64)
     }
 
     fn classify(error: sqlx::Error) -> Error {
@@ -332,16 +282,6 @@ impl Backend for Postgres {
     }
 }
 
-impl Kind {
-    fn postgres(self) -> &'static str {
-        match self {
-            Self::Id => "uuid",
-            Self::Int => "bigint",
-            Self::Text => "text",
-        }
-    }
-}
-
 fn encoding(error: BoxDynError) -> Unsaved {
     Unsaved::Refused(sqlx::Error::Encode(error))
 }
@@ -354,29 +294,6 @@ fn unsaved(error: sqlx::Error) -> Unsaved {
         Some(PgSeverity::Error) => Unsaved::Refused(error),
         _ => Unsaved::Unheard(error),
     }
-}
-
-/// The tenant, and rows as an array a column.
-fn arguments(tenant: &TenantId, rows: &[&Rows<'_>]) -> Result<PgArguments, BoxDynError> {
-    let mut arguments = PgArguments::default();
-    arguments.add(tenant.as_str())?;
-    for rows in rows {
-        add_columns(&mut arguments, rows)?;
-    }
-    Ok(arguments)
-}
-
-/// Adds rows as an array a column.
-fn add_columns(arguments: &mut PgArguments, rows: &Rows<'_>) -> Result<(), BoxDynError> {
-    for (index, (_, kind)) in rows.insert.columns.iter().enumerate() {
-        let column = rows.column(index);
-        match kind {
-            Kind::Id => arguments.add(column.map(Value::id).collect::<Vec<_>>())?,
-            Kind::Int => arguments.add(column.map(Value::int).collect::<Vec<_>>())?,
-            Kind::Text => arguments.add(column.map(Value::text).collect::<Vec<_>>())?,
-        }
-    }
-    Ok(())
 }
 
 /// Waits for a notification; none where some may have been lost.

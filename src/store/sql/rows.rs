@@ -309,6 +309,7 @@ pub(super) struct EventRow {
 #[derive(Deserialize)]
 pub(super) struct LoadAnswer {
     pub(super) head: Option<FullHeadRow>,
+    pub(super) unlogged: Option<i64>,
     pub(super) highest_user: Option<i64>,
     pub(super) users: List<Option<KnownUserRow>>,
     pub(super) threads: List<Option<LoadedThreadRow>>,

@@ -19,6 +19,7 @@ pub(super) fn rows<'a>(
     changes: &'a Changes<'_>,
 ) -> Result<[Rows<'a>; TABLES]> {
     let [
+        save_head,
         save_users,
         add_threads,
         save_threads,
@@ -32,6 +33,7 @@ pub(super) fn rows<'a>(
         add_audience,
     ] = &SAVES;
     Ok([
+        head(save_head, changes),
         users(save_users, numbers, changes)?,
         threads(add_threads, numbers, &changes.new_threads)?,
         threads(save_threads, numbers, &changes.threads)?,
@@ -44,6 +46,15 @@ pub(super) fn rows<'a>(
         events(add_events, numbers, changes)?,
         audience(add_audience, numbers, changes)?,
     ])
+}
+
+/// That something has changed which no event tells of.
+fn head<'a>(insert: &'static Insert, changes: &Changes<'_>) -> Rows<'a> {
+    let mut rows = Rows::new(insert);
+    if changes.unlogged.is_some() {
+        rows.push([Value::Int(changes.unlogged)]);
+    }
+    rows
 }
 
 fn users<'a>(

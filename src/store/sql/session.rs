@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use super::{
     Backend, Param, Statements,
-    backend::Unsaved,
+    backend::{Basis, Unsaved},
     insert::{Commit, Rows},
     kept::{InUse, answer},
     load,
+    memory::Memory,
     numbers::UserNumbers,
     save,
     shared::Shared,
     statements::Asked,
 };
 use crate::{
-    model::{Changes, EventId, Loaded, Needs, TenantId},
+    model::{Changes, Loaded, Needs, TenantId},
     store::{Error, Result},
 };
 
@@ -24,8 +25,12 @@ pub(super) struct Session<DB: Backend> {
     pub(super) writer: InUse<DB>,
     /// Whether a statement has been sent that was not answered.
     pub(super) unanswered: bool,
-    /// Of the tenant that was loaded last.
-    numbers: UserNumbers,
+    /// Of the tenant that was loaded last, as of then.
+    memory: Memory,
+    /// Whether some of it was not loaded just now.
+    remembered: bool,
+    /// What is remembered once all is committed.
+    written: Vec<(TenantId, Memory)>,
 }
 
 impl<DB: Backend> Session<DB> {
@@ -34,7 +39,9 @@ impl<DB: Backend> Session<DB> {
             shared,
             writer,
             unanswered: false,
-            numbers: UserNumbers::default(),
+            memory: Memory::default(),
+            remembered: false,
+            written: Vec::new(),
         }
     }
 
@@ -66,6 +73,54 @@ impl<DB: Backend> Session<DB> {
 
     /// Loads what a batch touches.
     pub(super) async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded> {
+        let former = self.shared.memories.take(tenant);
+        let (loaded, numbers) = self.look_up(tenant, needs).await?;
+        self.memory = Memory::of(&loaded, numbers, former);
+        self.remembered = false;
+        Ok(loaded)
+    }
+
+    /// The same, but what is remembered is not looked up. Whoever relies on it has to learn whether it
+    /// holds: by [`save_and_commit`](Self::save_and_commit), or by [`holds`](Self::holds).
+    pub(super) async fn load_or_remember(
+        &mut self,
+        tenant: &TenantId,
+        needs: &Needs,
+    ) -> Result<Loaded> {
+        let Some(memory) = self.shared.memories.take(tenant) else {
+            return self.load(tenant, needs).await;
+        };
+        let lacking = memory.lacks(needs);
+        let mut loaded = Loaded::default();
+        self.memory = memory;
+        if lacking != Needs::default() {
+            let (found, numbers) = self.look_up(tenant, &lacking).await?;
+            if !self.memory.holds_at(&found) {
+                return self.load(tenant, needs).await;
+            }
+            let former = std::mem::take(&mut self.memory);
+            self.memory = Memory::of(&found, numbers, Some(former));
+            loaded = found;
+        }
+        self.remembered = true;
+        Ok(self.memory.fill(needs, loaded))
+    }
+
+    /// Whether what was loaded last is still so.
+    pub(super) async fn holds(&mut self, tenant: &TenantId) -> Result<bool> {
+        // What was loaded, all at once, was so at that moment.
+        if self.remembered {
+            let (now, _) = self.look_up(tenant, &Needs::default()).await?;
+            if !self.memory.holds_at(&now) {
+                return Ok(false);
+            }
+        }
+        let memory = std::mem::take(&mut self.memory);
+        self.shared.memories.keep(tenant.clone(), memory);
+        Ok(true)
+    }
+
+    async fn look_up(&mut self, tenant: &TenantId, needs: &Needs) -> Result<(Loaded, UserNumbers)> {
         let [users, threads, messages, requests, marks] = load::params(needs)?;
         let tenant = Param::Text(tenant.as_str());
         let params = [tenant, users, threads, messages, requests, marks];
@@ -76,17 +131,15 @@ impl<DB: Backend> Session<DB> {
             marks: !needs.sent_up_to.is_empty(),
         };
         let json = self.fetch(|sql| sql.load(asked), &params).await?;
-        let (loaded, numbers) = load::answer(&json.unwrap_or_default())?;
-        self.numbers = numbers;
-        Ok(loaded)
+        load::answer(&json.unwrap_or_default())
     }
 
     /// Saves what a batch changed, in the transaction that is under way.
     pub(super) async fn save(&mut self, tenant: &TenantId, changes: &Changes<'_>) -> Result<()> {
         for record in &changes.users {
-            self.numbers.number(&record.user.id);
+            self.memory.numbers.number(&record.user.id);
         }
-        let rows = save::rows(&self.numbers, changes)?;
+        let rows = save::rows(&self.memory.numbers, changes)?;
         let rows = present(&rows);
         let together = if DB::inserts_together(&self.shared.extras) {
             rows.len()
@@ -101,26 +154,31 @@ impl<DB: Backend> Session<DB> {
             written += self.answered(done)?;
         }
         // The tenant comes from the head row: without one nothing would be written, silently.
-        all_of(&rows, written)
+        all_of(&rows, written)?;
+        self.go_on(tenant, changes);
+        Ok(())
     }
 
-    /// Saves what a batch changed, and commits, in one statement; where this is still the newest
-    /// event of the tenant's log, and nobody has the tenant's turn. Says whether it was; an error
+    /// Saves what a batch changed, and commits, in one statement; where what was loaded for it is still
+    /// so, and nobody has the tenant's turn. Says whether it was; an error
     /// leaves that unknown. The connection is kept, or after a failure closed.
     pub(super) async fn save_and_commit(
         &mut self,
         tenant: &TenantId,
-        newest: EventId,
         changes: &Changes<'_>,
     ) -> Result<bool> {
-        let Ok(rows) = save::rows(&self.numbers, changes) else {
+        let Ok(rows) = save::rows(&self.memory.numbers, changes) else {
             // With the turn it is told why.
             return Ok(false);
         };
         let rows = present(&rows);
         let sql = self.shared.inserts.text::<DB>(&rows, Commit::AtOnce);
         // Not bounded here: it may wait for a standby for as long as the writer is patient.
-        let done = DB::insert_and_commit(self.connection()?, &sql, tenant, &rows, newest);
+        let basis = Basis {
+            newest: self.memory.head().event,
+            unlogged: self.memory.unlogged(),
+        };
+        let done = DB::insert_and_commit(self.connection()?, &sql, tenant, &rows, basis);
         let written = match done.await {
             Ok(written) => written,
             Err(Unsaved::Refused(error)) => {
@@ -134,11 +192,23 @@ impl<DB: Backend> Session<DB> {
             }
         };
         self.unanswered = false;
-        self.committed().await?;
         if written == 0 {
+            self.committed().await?;
             return Ok(false);
         }
-        all_of(&rows, written).map(|()| true)
+        let all = all_of(&rows, written);
+        if all.is_ok() {
+            self.go_on(tenant, changes);
+        }
+        self.committed().await?;
+        all.map(|()| true)
+    }
+
+    /// Has what was written remembered, once it is committed.
+    fn go_on(&mut self, tenant: &TenantId, changes: &Changes<'_>) {
+        let mut memory = std::mem::take(&mut self.memory);
+        memory.go_on(changes);
+        self.written.push((tenant.clone(), memory));
     }
 
     /// Commits the transaction that is under way, and keeps the connection for the next one.
@@ -152,6 +222,9 @@ impl<DB: Backend> Session<DB> {
     async fn committed(&mut self) -> Result<()> {
         let connection = self.writer.connection().map_err(DB::classify)?;
         DB::committed(&self.shared.extras, connection).await;
+        for (tenant, memory) in self.written.drain(..) {
+            self.shared.memories.keep(tenant, memory);
+        }
         self.writer.keep();
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::{
     Backend, Statements,
     insert::{Commit, Insert, Rows},
     kept::Kept,
+    memory::Memories,
 };
 use crate::metrics::Metrics;
 
@@ -17,6 +18,7 @@ pub(crate) struct Shared<DB: Backend> {
     pub(super) statements: Statements,
     pub(super) inserts: Inserts,
     pub(super) pools: Pools<DB>,
+    pub(super) memories: Memories,
     pub(super) extras: DB::Extras,
     pub(super) metrics: Arc<Metrics>,
 }

@@ -19,14 +19,14 @@ use tokio::sync::RwLock;
 
 use super::{
     Backend, Param,
-    backend::{ReadPermit, Unsaved, calls, each, numbers_of},
+    backend::{Basis, ReadPermit, Unsaved, calls, each, numbers_of},
     insert::{Commit, Insert, Kind, Rows},
     kept::Kept,
     shared::Pools,
 };
 use crate::{
     metrics::{self, Metrics},
-    model::{EventId, TenantId},
+    model::TenantId,
     store::{
         Error, Writing,
         lock::{FileLock, beside, open_to_others},
@@ -224,7 +224,7 @@ impl Backend for Sqlite {
         sql: &Arc<str>,
         tenant: &TenantId,
         rows: &[&Rows<'_>],
-        _newest: EventId,
+        _basis: Basis,
     ) -> Result<u64, Unsaved> {
         let mut answers = connection.fetch_many(insertion(sql, tenant, rows));
         let mut written = Vec::with_capacity(rows.len() + 2);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Backend, Param, Statements, json_rows,
     kept::{InUse, Kept, answer},
+    memory::Memories,
     optimistic::SqlOptimistic,
     reads::{self, LOG_PAGE_ROWS},
     rows::{HeadRow, head, parse},
@@ -40,6 +41,7 @@ impl<DB: Backend> SqlStore<DB> {
             statements: Statements::of::<DB>(),
             inserts: Inserts::default(),
             pools,
+            memories: Memories::default(),
             extras,
             metrics,
         };

@@ -210,12 +210,11 @@ impl Optimistic for FailingOptimistic {
         self.faults.around(Point::LoadWithoutTurn, loading).await
     }
 
-    async fn save(
-        self: Box<Self>,
-        tenant: &TenantId,
-        newest: LogPosition,
-        changes: &Changes<'_>,
-    ) -> Result<bool> {
+    async fn holds(&mut self, tenant: &TenantId) -> Result<bool> {
+        self.real.holds(tenant).await
+    }
+
+    async fn save(self: Box<Self>, tenant: &TenantId, changes: &Changes<'_>) -> Result<bool> {
         let Self { real, faults } = *self;
         if check_poison(&faults, changes).is_err() {
             return Ok(false);
@@ -223,14 +222,14 @@ impl Optimistic for FailingOptimistic {
         let gate = match faults.arrive(Point::SaveWithoutTurn).await {
             Some(Fault::DoneLater(gate)) => gate,
             fault => {
-                let saving = real.save(tenant, newest, changes);
+                let saving = real.save(tenant, changes);
                 return faults.carry_out(fault, saving).await;
             }
         };
         let (tenant, changes) = (tenant.clone(), leaked(changes));
         tokio::spawn(async move {
             gate.opened().await;
-            faults.arrived_late(real.save(&tenant, newest, &changes).await);
+            faults.arrived_late(real.save(&tenant, &changes).await);
         });
         Err(Cause::Outage.error())
     }
@@ -270,5 +269,6 @@ fn leaked(changes: &Changes<'_>) -> Changes<'static> {
         mailboxes: mailboxes.map(|(user, it)| (one(*user), *it)).collect(),
         events: changes.events.to_vec().leak(),
         sizes: changes.sizes,
+        unlogged: changes.unlogged,
     }
 }

@@ -30,7 +30,7 @@ async fn stopped(database: Database) -> Deployment {
 }
 
 /// Each with what is done to the database, what is then found to disagree, and how.
-const TAMPERINGS: [(&str, &str, &[&str]); 9] = [
+const TAMPERINGS: [(&str, &str, &[&str]); 11] = [
     (
         "UPDATE audience SET unread = unread + 1 WHERE unread_messages = 3",
         "a user's counts",
@@ -50,6 +50,16 @@ const TAMPERINGS: [(&str, &str, &[&str]); 9] = [
         "UPDATE threads SET message_count = 4",
         "a thread's message count",
         &["stored 4, counted 3"],
+    ),
+    (
+        "UPDATE threads SET snippet = 'Breakfast?'",
+        "what a thread shows of its newest message",
+        &["stored 1"],
+    ),
+    (
+        "UPDATE threads SET people = '2'",
+        "the participants that a thread shows",
+        &["stored 2, counted 1,2"],
     ),
     (
         "DELETE FROM events WHERE position = (SELECT min(position) + 1 FROM events)",
@@ -213,12 +223,14 @@ async fn another_program_that_reads_the_sqlite_file_for_long_does_not_hold_up_wr
 }
 
 /// What follows from the messages, each with how it is broken.
-const REPAIRABLE: [&str; 7] = [
+const REPAIRABLE: [&str; 9] = [
     "UPDATE audience SET unread = unread + 1 WHERE unread_messages = 3",
     "UPDATE participants SET unread_count = 7, last_sent_number = 9 WHERE place = 1",
     "UPDATE participants SET sent_count = 2, read_number = 44 WHERE place = 0",
     "UPDATE participants SET position = 1",
     "UPDATE threads SET message_count = 4",
+    "UPDATE threads SET last_sender = 2, last_time = 3, snippet = 'Breakfast?'",
+    "UPDATE threads SET people = '2'",
     "UPDATE messages SET sender_count = 5 WHERE number = 2",
     "UPDATE events SET messages = 8 WHERE position = (SELECT max(position) FROM events)",
 ];
@@ -253,6 +265,8 @@ async fn a_repair_puts_right_what_follows_from_the_messages_and_says_so(
         "a participant's read mark, between nothing and the newest message",
         "the position that orders a participant's folders",
         "a thread's message count",
+        "what a thread shows of its newest message",
+        "the participants that a thread shows",
         "how many messages a message's sender had written",
         "how many threads and messages the tenant holds",
     ] {
@@ -319,6 +333,27 @@ async fn on_postgres_a_repair_runs_beside_servers_that_write() {
     }
     stop.send_replace(true);
     soon("the writer's end", writing).await.expect("it goes on");
+    server.stop().await;
+    deployment.check().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_postgres_a_server_does_not_undo_what_a_repair_beside_it_has_put_right() {
+    let deployment = stopped(Database::Postgres).await;
+    let broken = "UPDATE participants SET unread_count = unread_count + 5, last_sent_number = 1";
+    deployment.execute(broken).await;
+    let server = deployment.serve(&[]).await;
+    let mut ana = server.client("ana");
+    let listed = ana.list_inbox(ListInboxRequest::default()).await;
+    let listed = listed.expect("an inbox").into_inner().threads;
+    let thread = &listed[0].thread.as_ref().expect("a thread").id;
+    // The server takes what is there for true, and remembers it.
+    for _ in 0..2 {
+        ana.reply_thread(to_reply(thread, "more")).await.unwrap();
+    }
+    let ended = deployment.run(&["check", "--repair"]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    ana.reply_thread(to_reply(thread, "more")).await.unwrap();
     server.stop().await;
     deployment.check().await;
 }

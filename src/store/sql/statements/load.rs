@@ -77,7 +77,9 @@ pub(super) fn load(asked: Asked) -> String {
     ];
     let found = found.map(|part| part.unwrap_or("NULL")).join(",\n");
     let lists = lists.join(",\n");
-    format!("WITH {lists} SELECT CAST(json_array({HEAD}, {HIGHEST_USER}, {found}) AS text)")
+    format!(
+        "WITH {lists} SELECT CAST(json_array({HEAD}, {UNLOGGED}, {HIGHEST_USER}, {found}) AS text)"
+    )
 }
 
 /// A list of what comes from one or two sources; from two each once.
@@ -114,6 +116,7 @@ const USERS_OF_PARTICIPANTS: &str = "SELECT CAST(p.value->>1 AS bigint) AS numbe
 
 const HEAD: &str = "(SELECT json_array(e.position, hex(e.id), e.threads, e.messages) FROM events e
         WHERE e.tenant = $1 ORDER BY e.position DESC LIMIT 1)";
+const UNLOGGED: &str = "(SELECT h.unlogged FROM log_heads h WHERE h.tenant = $1)";
 const HIGHEST_USER: &str =
     "(SELECT u.number FROM users u WHERE u.tenant = $1 ORDER BY u.number DESC LIMIT 1)";
 const FOUND_USERS: &str = concat!(

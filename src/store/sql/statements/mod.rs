@@ -53,6 +53,11 @@ macro_rules! statements {
                 &self.take_turn
             }
 
+            /// Counts a change that no event tells of, outside of the store.
+            pub(crate) fn count_unlogged(&self) -> &Arc<str> {
+                &self.count_unlogged
+            }
+
             /// What loads a batch that asks for this.
             pub(in crate::store::sql) fn load(&self, asked: Asked) -> &Arc<str> {
                 &self.loads[asked.index()]
@@ -121,6 +126,8 @@ statements! {
     log_heads = log::LOG_HEADS;
     /// Waits for a tenant's turn; no row: the tenant has no head yet.
     take_turn = writing::TAKE_TURN;
+    /// Counts a change that no event tells of.
+    count_unlogged = writing::COUNT_UNLOGGED;
     /// Makes a tenant's head.
     create_head = writing::CREATE_HEAD;
     /// Whether the log holds an event (`$3`) at a position (`$2`).

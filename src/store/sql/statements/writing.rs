@@ -9,6 +9,10 @@ use super::super::insert::{
 /// Waits for a tenant's turn; no row: the tenant has no head yet.
 pub(super) const TAKE_TURN: &str = "SELECT tenant FROM log_heads WHERE tenant = $1 FOR UPDATE";
 
+/// Counts a change that no event tells of.
+pub(super) const COUNT_UNLOGGED: &str =
+    "UPDATE log_heads SET unlogged = unlogged + 1 WHERE tenant = $1";
+
 /// Makes a tenant's head.
 pub(super) const CREATE_HEAD: &str =
     "INSERT INTO log_heads (tenant) VALUES ($1) ON CONFLICT DO NOTHING";
@@ -18,6 +22,12 @@ pub(super) const CREATE_HEAD: &str =
 /// Where it is known that no row is there, Postgres saves a fifth of an INSERT by not being asked
 /// to look.
 pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
+    Insert {
+        name: "save_head",
+        table: "log_heads",
+        columns: &[("unlogged", Int)],
+        on_conflict: "ON CONFLICT (tenant) DO UPDATE SET unlogged = excluded.unlogged",
+    },
     Insert {
         name: "save_users",
         table: "users",
