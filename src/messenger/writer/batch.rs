@@ -36,20 +36,7 @@ impl Shared {
     /// Carries out a round and answers everybody in it.
     pub(super) async fn carry_out(self: &Arc<Self>, mut round: Vec<Batch>) {
         match self.commit(&mut round).await {
-            Ok(decided) => {
-                let mut moved = Vec::new();
-                for (batch, mut decided) in round.into_iter().zip(decided) {
-                    moved.extend(decided.written.take().map(|written| Moved {
-                        tenant: batch.tenant.clone(),
-                        written: Some(written),
-                    }));
-                    self.answer(batch, decided);
-                }
-                for moved in moved {
-                    // Nobody listens once the server is ending.
-                    let _ = self.moved.send(moved);
-                }
-            }
+            Ok(decided) => self.answer_all(round, decided),
             Err(Failure::TurnTimedOut) => {
                 self.metrics.writer.repeat(Repeat::Turn);
                 for batch in round {
@@ -65,15 +52,30 @@ impl Shared {
         }
     }
 
-    fn answer(&self, batch: Batch, decided: Decided) {
-        let had_taken = batch.jobs.is_some();
-        let mut jobs = batch.jobs.into_iter().flatten();
-        for answer in decided.answers {
-            if let Some(job) = jobs.next() {
-                job.answer(answer.map_err(Error::from));
-            }
+    /// Answers everybody, and then says what has been written; both while the next round, which may
+    /// begin at once, waits for the database.
+    fn answer_all(self: &Arc<Self>, round: Vec<Batch>, decided: Vec<Decided>) {
+        let mut done = Vec::with_capacity(round.len());
+        for (batch, decided) in round.into_iter().zip(decided) {
+            let had_taken = batch.jobs.is_some();
+            let mut jobs = batch.jobs.unwrap_or_default();
+            let left_over = jobs.split_off(jobs.len().min(decided.answers.len()));
+            self.queues.done(&batch.tenant, had_taken, left_over);
+            done.push((batch.tenant, jobs, decided));
         }
-        self.queues.done(&batch.tenant, had_taken, jobs.collect());
+        let shared = Arc::clone(self);
+        self.answering.spawn(async move {
+            for (tenant, jobs, decided) in done {
+                for (job, answer) in jobs.into_iter().zip(decided.answers) {
+                    job.answer(answer.map_err(Error::from));
+                }
+                if let Some(written) = decided.written {
+                    let written = Some(written);
+                    // Nobody listens once the server is ending.
+                    let _ = shared.moved.send(Moved { tenant, written });
+                }
+            }
+        });
     }
 
     fn fail(&self, mut batch: Batch, error: &Error) {

@@ -55,6 +55,8 @@ struct Shared {
     policy: Policy,
     queues: Queues,
     metrics: Arc<Metrics>,
+    /// The workers, and the tasks in which they answer.
+    answering: TaskTracker,
     /// Where it is told which tenants' logs have grown.
     moved: mpsc::UnboundedSender<Moved>,
 }
@@ -90,7 +92,9 @@ impl Writer {
             Writing::OneForAll => (1, usize::MAX),
             Writing::SideBySide(workers) => (workers, 1),
         };
+        let tracker = TaskTracker::new();
         let shared = Arc::new(Shared {
+            answering: tracker.clone(),
             store,
             clock,
             ids,
@@ -102,7 +106,6 @@ impl Writer {
         let runtime = runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let tracker = TaskTracker::new();
         for _ in 0..workers {
             let shared = Arc::clone(&shared);
             let worker = async move {
