@@ -106,8 +106,8 @@ impl Shared {
                 .then(|| Attempt::Done(vec![deciding.done(written)]));
         }
         let head = deciding.head();
-        // The newest event tells whether what was loaded still holds. It does not tell of users, nor
-        // of what others have found.
+        // Changes that no event tells of are for the turn, and so is what rests on what others have
+        // written.
         if changes.events.is_empty() || !changes.users.is_empty() || head == LogPosition::START {
             return None;
         }
