@@ -25,6 +25,7 @@ use super::{
     activity::{Activity, Answer},
     guests::{Entry, Guest, Guests},
     preface::Prefaced,
+    protocols::Protocols,
     tls::{Tls, client_names},
     web,
 };
@@ -49,26 +50,6 @@ const RESETS_OF_ERRORS_MAX: usize = 1_024;
 
 /// How long to wait where no connection can be taken, for want of file handles for one.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// What connections speak.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocols {
-    /// HTTP/2, which is gRPC's.
-    Http2,
-    /// HTTP/1.1 as well, which some browsers and proxies speak.
-    Http1AndHttp2,
-}
-
-impl Protocols {
-    /// Their names in a TLS handshake (RFC 7301), the preferred one first.
-    pub(super) fn alpn(self) -> Vec<Vec<u8>> {
-        let names: &[&[u8]] = match self {
-            Self::Http2 => &[b"h2"],
-            Self::Http1AndHttp2 => &[b"h2", b"http/1.1"],
-        };
-        names.iter().map(|name| name.to_vec()).collect()
-    }
-}
 
 /// How much there may be of connections, and on each of them.
 #[derive(Clone, Copy, Debug)]

@@ -7,6 +7,7 @@ mod connections;
 mod guests;
 mod limits;
 mod preface;
+mod protocols;
 mod scrapes;
 mod system;
 mod tls;
@@ -23,8 +24,9 @@ use tonic_health::{ServingStatus, server::HealthReporter};
 use self::{
     auth::authenticator,
     concerns::concerns,
-    connections::{ConnectionLimits, Connections, Protocols},
+    connections::{ConnectionLimits, Connections},
     limits::fit_open_files,
+    protocols::Protocols,
     scrapes::Scrapes,
     tls::{Tls, TlsFiles},
     web::with_web,

@@ -18,7 +18,7 @@ use tokio_rustls::{
     server::TlsStream,
 };
 
-use super::connections::Protocols;
+use super::protocols::Protocols;
 use crate::grpc::ClientNames;
 use crate::metrics::{Metrics, Reread};
 

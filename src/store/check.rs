@@ -9,7 +9,7 @@ use sqlx::{
 
 use super::{
     Address, Error, OpenError, Result,
-    connect::connect,
+    connection::connect,
     sql::{Backend, CHECKS, Check, Param, TENANTS},
 };
 use crate::{model::TenantId, progress::Progress};

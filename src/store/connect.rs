@@ -3,8 +3,8 @@
 use std::{fmt, str::FromStr, sync::Arc};
 
 use sqlx::{
-    ConnectOptions, Connection, Database, Executor, FromRow, IntoArguments, PgConnection, Postgres,
-    Sqlite, SqliteConnection,
+    Connection, Database, Executor, FromRow, IntoArguments, PgConnection, Postgres, Sqlite,
+    SqliteConnection,
     migrate::{MigrateError, Migrator},
     postgres::PgConnectOptions,
     sqlite::SqliteConnectOptions,
@@ -12,6 +12,7 @@ use sqlx::{
 
 use super::{
     Error, Store,
+    connection::connect,
     lock::{FileLock, LockError, make_private},
     sql::{SqlStore, connect_postgres, connect_sqlite, postgres, sqlite},
 };
@@ -208,15 +209,6 @@ async fn migrate_locked(address: &Address) -> Result<Option<FileLock>, OpenError
             Ok(None)
         }
     }
-}
-
-pub(super) async fn connect<C: Connection>(options: &C::Options) -> sqlx::Result<C>
-where
-    C::Options: ConnectOptions<Connection = C>,
-{
-    tokio::time::timeout(std::time::Duration::from_secs(10), options.connect())
-        .await
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }
 
 async fn run<C>(

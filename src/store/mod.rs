@@ -6,6 +6,7 @@
 
 mod check;
 mod connect;
+mod connection;
 mod error;
 mod lock;
 mod repair;

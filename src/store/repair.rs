@@ -13,7 +13,7 @@ use sqlx::{
 use super::{
     Address, Disagreement, OpenError, Result,
     check::{POSTGRES_SNAPSHOT, cause, disagreements, tenants},
-    connect::connect,
+    connection::connect,
     lock::{FileLock, LockError},
     sql::{Backend, CHECKS, Check, FIRST, Param, Statements, json_rows},
 };

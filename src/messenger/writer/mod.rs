@@ -13,6 +13,7 @@
 mod batch;
 mod deciding;
 mod optimistic;
+mod others;
 mod outcome;
 mod queue;
 mod steps;

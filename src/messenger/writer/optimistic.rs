@@ -3,10 +3,7 @@
 //! Two round trips instead of five: load; then save and commit, if nobody else has written since.
 //! Who finds that somebody has takes the turn, for this batch and for a while.
 
-use std::{
-    panic::AssertUnwindSafe,
-    time::{Duration, Instant},
-};
+use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 
@@ -21,38 +18,6 @@ use crate::{
     model::{Command, LogPosition},
     store::Optimistic,
 };
-
-/// For how long a tenant's batches take turns after somebody else was met.
-const PAUSE_MIN: Duration = Duration::from_millis(250);
-
-/// The same where others are met whenever it is tried again.
-const PAUSE_MAX: Duration = Duration::from_secs(16);
-
-/// That others write to a tenant.
-pub(super) struct Others {
-    /// Until when turns are taken.
-    until: Instant,
-    pause: Duration,
-}
-
-impl Others {
-    /// Somebody was met.
-    pub(super) fn met(before: Option<&Self>, now: Instant) -> Self {
-        let pause = before.map_or(PAUSE_MIN, |others| (others.pause * 2).min(PAUSE_MAX));
-        let until = now + pause;
-        Self { until, pause }
-    }
-
-    /// Whether turns are to be taken.
-    pub(super) fn write(&self, now: Instant) -> bool {
-        now < self.until
-    }
-
-    /// Whether nothing was heard of them for so long that they may be forgotten.
-    pub(super) fn are_gone(&self, now: Instant) -> bool {
-        now >= self.until + self.pause
-    }
-}
 
 impl Shared {
     /// Tries a batch without its tenant's turn. None: nothing has happened, and it has to take it.

@@ -9,7 +9,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 use tracing::Span;
 
-use super::{Error, optimistic::Others};
+use super::{Error, others::Others};
 use crate::{
     metrics::{Limit, Metrics},
     model::{Command, Import, Imported, Outcome, TenantId, UserId},

@@ -18,6 +18,9 @@ use crate::model::{
 /// How many users and participants are remembered in all: some 30 MiB.
 const ROWS_MAX: usize = 65_536;
 
+/// What a tenant counts for besides.
+const ROWS_OF_A_TENANT: usize = 4;
+
 /// What a process remembers of its tenants.
 #[derive(Default)]
 pub(crate) struct Memories(Mutex<Remembered>);
@@ -72,6 +75,7 @@ impl Memory {
                 sizes: loaded.sizes,
                 ..Loaded::default()
             },
+            rows: ROWS_OF_A_TENANT,
             ..Self::default()
         });
         memory.numbers.extend(numbers);

@@ -22,7 +22,7 @@ use super::{
 use crate::{
     metrics::{self, Metrics},
     model::TenantId,
-    store::{Error, Result, Writing, connect::connect as connect_once},
+    store::{Error, Result, Writing, connection::connect as connect_once},
 };
 
 /// The schema.

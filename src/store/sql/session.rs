@@ -160,8 +160,8 @@ impl<DB: Backend> Session<DB> {
     }
 
     /// Saves what a batch changed, and commits, in one statement; where what was loaded for it is still
-    /// so, and nobody has the tenant's turn. Says whether it was; an error
-    /// leaves that unknown. The connection is kept, or after a failure closed.
+    /// so, and nobody has the tenant's turn. Says whether it was; an error leaves that unknown. The
+    /// connection is kept, or after a failure closed.
     pub(super) async fn save_and_commit(
         &mut self,
         tenant: &TenantId,
