@@ -16,9 +16,8 @@ use super::{
 use crate::{
     metrics::Metrics,
     model::{
-        Direction, Folder, InboxPage, InboxRows, LogPage, LogPosition, LogReader, Summary,
-        TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId,
-        UserRows,
+        Direction, InboxPage, InboxRows, LogPage, LogPosition, LogReader, Summary, TenantId,
+        TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId, UserRows,
     },
     store::{Error, Expiry, Optimistic, Result, Store, Transaction, Writing},
 };
@@ -160,29 +159,11 @@ where
         user: &UserId,
         page: InboxPage,
     ) -> Result<InboxRows> {
-        let statements = &self.shared.statements;
-        let (sql, start) = match page.direction {
-            Direction::Forward => (
-                match page.folder {
-                    Folder::Inbox => &statements.inbox,
-                    Folder::Deleted => &statements.inbox_deleted,
-                    Folder::Unread => &statements.inbox_unread,
-                    Folder::Sent => &statements.inbox_sent,
-                    Folder::All => &statements.inbox_all,
-                },
-                i64::MAX,
-            ),
-            Direction::Backward => (
-                match page.folder {
-                    Folder::Inbox => &statements.inbox_backward,
-                    Folder::Deleted => &statements.inbox_deleted_backward,
-                    Folder::Unread => &statements.inbox_unread_backward,
-                    Folder::Sent => &statements.inbox_sent_backward,
-                    Folder::All => &statements.inbox_all_backward,
-                },
-                0,
-            ),
+        let start = match page.direction {
+            Direction::Forward => i64::MAX,
+            Direction::Backward => 0,
         };
+        let sql = self.shared.statements.page_of_inbox(page);
         let params = [
             Param::Text(tenant.as_str()),
             Param::Text(user.as_str()),

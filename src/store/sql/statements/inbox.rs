@@ -40,7 +40,12 @@ macro_rules! range {
 /// Whether something lies there, on one of these shelves.
 macro_rules! exists {
     ($there:expr, $first:literal $(, $shelf:literal)*) => {
-        concat!(exists_on!($there, $first) $(, " OR ", exists_on!($there, $shelf))*)
+        concat!(
+            "CASE WHEN ",
+            exists_on!($there, $first),
+            $(" OR ", exists_on!($there, $shelf),)*
+            " THEN 1 ELSE 0 END"
+        )
     };
 }
 
@@ -72,9 +77,8 @@ macro_rules! inbox {
                     head!(),
                     ", ",
                     mailbox!("(SELECT number FROM me)"),
-                    ", CASE WHEN ",
-                    $behind,
-                    " THEN 1 ELSE 0 END"
+                    ", ",
+                    $behind
                 ),
                 "",
                 ""
@@ -83,15 +87,20 @@ macro_rules! inbox {
     };
 }
 
-/// From the newest on, down to the oldest. Before the first page there is nothing to look for.
+/// The first page, from the newest on: before it there is nothing to look for. To prepare the looks,
+/// and not to take them, would be a tenth of what the page costs Postgres.
+macro_rules! first {
+    ($($shelf:literal),+) => {
+        inbox!(page!("< $3", "DESC", $($shelf),+), "0")
+    };
+}
+
+/// On from a page, down to the oldest.
 macro_rules! forward {
     ($($shelf:literal),+) => {
         inbox!(
             page!("< $3", "DESC", $($shelf),+),
-            concat!(
-                "$3 = 9223372036854775807 AND $5 = 0 THEN 0 WHEN ",
-                exists!("> coalesce((SELECT max(position) FROM page), $3 - 1)", $($shelf),+)
-            )
+            exists!("> coalesce((SELECT max(position) FROM page), $3 - 1)", $($shelf),+)
         )
     };
 }
@@ -106,22 +115,32 @@ macro_rules! backward {
 }
 
 /// The inbox.
-pub(super) const INBOX: &str = forward!(1, 2, 3, 4);
+pub(super) const INBOX: &str = first!(1, 2, 3, 4);
+/// Its further pages.
+pub(super) const INBOX_FORWARD: &str = forward!(1, 2, 3, 4);
 /// The same, backwards.
 pub(super) const INBOX_BACKWARD: &str = backward!(1, 2, 3, 4);
 /// The inbox's unread.
-pub(super) const UNREAD: &str = forward!(3, 4);
+pub(super) const UNREAD: &str = first!(3, 4);
+/// Its further pages.
+pub(super) const UNREAD_FORWARD: &str = forward!(3, 4);
 /// The same, backwards.
 pub(super) const UNREAD_BACKWARD: &str = backward!(3, 4);
 /// Threads in which the caller has sent something.
-pub(super) const SENT: &str = forward!(2, 4, 5);
+pub(super) const SENT: &str = first!(2, 4, 5);
+/// Its further pages.
+pub(super) const SENT_FORWARD: &str = forward!(2, 4, 5);
 /// The same, backwards.
 pub(super) const SENT_BACKWARD: &str = backward!(2, 4, 5);
 /// What the caller has deleted.
-pub(super) const DELETED: &str = forward!(6);
+pub(super) const DELETED: &str = first!(6);
+/// Its further pages.
+pub(super) const DELETED_FORWARD: &str = forward!(6);
 /// The same, backwards.
 pub(super) const DELETED_BACKWARD: &str = backward!(6);
 /// Everything.
-pub(super) const ALL: &str = forward!(1, 2, 3, 4, 5, 6);
+pub(super) const ALL: &str = first!(1, 2, 3, 4, 5, 6);
+/// Its further pages.
+pub(super) const ALL_FORWARD: &str = forward!(1, 2, 3, 4, 5, 6);
 /// The same, backwards.
 pub(super) const ALL_BACKWARD: &str = backward!(1, 2, 3, 4, 5, 6);

@@ -28,6 +28,7 @@ pub(super) use self::{load::Asked, writing::SAVES};
 use std::sync::Arc;
 
 use super::Backend;
+use crate::model::{Direction, Folder, InboxPage};
 
 macro_rules! statements {
     ($($(#[$doc:meta])* $name:ident = $sql:expr;)*) => {
@@ -73,6 +74,40 @@ macro_rules! statements {
     };
 }
 
+impl Statements {
+    /// What reads a page of an inbox.
+    pub(in crate::store::sql) fn page_of_inbox(&self, page: InboxPage) -> &Arc<str> {
+        let [first, forward, backward] = match page.folder {
+            Folder::Inbox => [&self.inbox, &self.inbox_forward, &self.inbox_backward],
+            Folder::Unread => [
+                &self.inbox_unread,
+                &self.inbox_unread_forward,
+                &self.inbox_unread_backward,
+            ],
+            Folder::Sent => [
+                &self.inbox_sent,
+                &self.inbox_sent_forward,
+                &self.inbox_sent_backward,
+            ],
+            Folder::Deleted => [
+                &self.inbox_deleted,
+                &self.inbox_deleted_forward,
+                &self.inbox_deleted_backward,
+            ],
+            Folder::All => [
+                &self.inbox_all,
+                &self.inbox_all_forward,
+                &self.inbox_all_backward,
+            ],
+        };
+        match page.direction {
+            Direction::Forward if page.from.is_none() && page.skip == 0 => first,
+            Direction::Forward => forward,
+            Direction::Backward => backward,
+        }
+    }
+}
+
 statements! {
     /// The deployment's secret.
     secret = users::SECRET;
@@ -90,22 +125,32 @@ statements! {
     sizes_of_tenants = users::TENANTS;
     /// The inbox.
     inbox = inbox::INBOX;
+    /// Its further pages.
+    inbox_forward = inbox::INBOX_FORWARD;
     /// The same, backwards.
     inbox_backward = inbox::INBOX_BACKWARD;
     /// The inbox's unread.
     inbox_unread = inbox::UNREAD;
+    /// Its further pages.
+    inbox_unread_forward = inbox::UNREAD_FORWARD;
     /// The same, backwards.
     inbox_unread_backward = inbox::UNREAD_BACKWARD;
     /// Threads in which the caller has sent something.
     inbox_sent = inbox::SENT;
+    /// Its further pages.
+    inbox_sent_forward = inbox::SENT_FORWARD;
     /// The same, backwards.
     inbox_sent_backward = inbox::SENT_BACKWARD;
     /// What the caller has deleted.
     inbox_deleted = inbox::DELETED;
+    /// Its further pages.
+    inbox_deleted_forward = inbox::DELETED_FORWARD;
     /// The same, backwards.
     inbox_deleted_backward = inbox::DELETED_BACKWARD;
     /// Everything.
     inbox_all = inbox::ALL;
+    /// Its further pages.
+    inbox_all_forward = inbox::ALL_FORWARD;
     /// The same, backwards.
     inbox_all_backward = inbox::ALL_BACKWARD;
     /// A thread's messages upwards from a number.
