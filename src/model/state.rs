@@ -13,7 +13,7 @@ use super::{
 pub struct Loaded {
     /// Where the tenant's log ends.
     pub head: LogPosition,
-    /// How many changes there have been that no event tells of, such as of a user's name.
+    /// What marks the last change that no event tells of, such as of a user's name: it grows.
     pub unlogged: i64,
     /// How much the tenant holds.
     pub sizes: Sizes,
@@ -61,6 +61,8 @@ pub struct State {
 /// In the order of their keys, in which a database writes them fastest.
 #[derive(Debug, Default)]
 pub(super) struct Changed {
+    /// When, if anything was decided.
+    pub(super) time: Option<Time>,
     pub(super) users: BTreeSet<UserId>,
     pub(super) new_threads: BTreeSet<ThreadId>,
     pub(super) threads: BTreeSet<ThreadId>,
@@ -99,7 +101,10 @@ pub struct Changes<'a> {
     pub events: &'a [Event],
     /// How much the tenant holds after the last of them.
     pub sizes: Sizes,
-    /// How many changes there then have been that no event tells of; none: no more than before.
+    /// What then marks the last change that no event tells of; none: there is no other than before.
+    ///
+    /// Its time, and more than before. A mere count could come to the same number again, by another
+    /// change, where a failover has lost the first one.
     pub unlogged: Option<i64>,
 }
 
@@ -164,7 +169,8 @@ impl State {
                 threads: rows.sizes.threads + count(&changed.new_threads),
                 messages: rows.sizes.messages + count(&changed.new_messages),
             },
-            unlogged: (!changed.users.is_empty()).then_some(rows.unlogged + 1),
+            unlogged: (!changed.users.is_empty())
+                .then_some(changed.time.map_or(0, |time| time.0).max(rows.unlogged + 1)),
         }
     }
 

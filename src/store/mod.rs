@@ -1,8 +1,9 @@
 //! What is kept, and how it is read: the only module that knows of a database.
 //!
 //! A write is a [`Transaction`]: it takes a tenant's turn, loads what a batch of commands
-//! touches, saves what they changed, and commits; or it is [`Optimistic`], and takes no turn. A read is one call of [`Store`], which answers
-//! from one snapshot. Nothing here decides anything, and nothing here knows who calls.
+//! touches, saves what they changed, and commits; or it is [`Optimistic`], and takes no turn. A read is
+//! one call of [`Store`], which answers from one snapshot. Nothing here decides anything, and nothing
+//! here knows who calls.
 
 mod check;
 mod connect;
@@ -156,7 +157,7 @@ pub trait Transaction: Send {
 /// the time that it saves, which it finds out. It takes two round trips, or one where what it loads is
 /// remembered; a [`Transaction`] takes five.
 ///
-/// What tells is the tenant's newest event, and a count of the changes that no event tells of. Whoever
+/// What tells is the tenant's newest event, and a mark of the last change that no event tells of. Whoever
 /// makes such a change takes the turn.
 #[async_trait]
 pub trait Optimistic: Send {
@@ -169,8 +170,8 @@ pub trait Optimistic: Send {
     async fn holds(&mut self, tenant: &TenantId) -> Result<bool>;
 
     /// Saves what a batch changed, and makes it durable, if what was loaded is still so and nobody has
-    /// the tenant's turn. If not, or if the database refuses it, nothing has happened: it
-    /// takes the turn to learn more.
+    /// the tenant's turn. If not, or if the database refuses it, nothing has happened: it takes the
+    /// turn to learn more.
     ///
     /// An error leaves the outcome unknown, also for later: a statement that was lost on its way can
     /// still arrive, and is carried out if the log has not gone on.

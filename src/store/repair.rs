@@ -141,7 +141,7 @@ async fn take_turn<DB: Backend>(
             .map_err(DB::classify)?;
     }
     // A server beside it must not go on with what it remembers.
-    DB::execute(&mut transaction, statements.count_unlogged(), &name)
+    DB::execute(&mut transaction, statements.mark_unlogged(), &name)
         .await
         .map_err(DB::classify)?;
     transaction.commit().await.map_err(DB::classify)

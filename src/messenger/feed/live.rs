@@ -9,7 +9,10 @@ use std::{
 use tokio::{sync::Notify, time::Instant};
 
 use super::{Error, Watch};
-use crate::model::{LogPosition, LogReader, LoggedEvent, UserId};
+use crate::{
+    messenger::writer::Written,
+    model::{LogPosition, LogReader, LoggedEvent, UserId},
+};
 
 /// How many events wait for one watcher at most.
 const QUEUE_EVENTS: usize = 256;
@@ -25,6 +28,9 @@ const BATCH_EVENTS: usize = 32;
 /// takes no more than that is not to be seen as standing still.
 const BATCH_BYTES: usize = 32 * 1024;
 
+/// How many batches that are written while the log is read are kept in mind at most.
+const MEANWHILE_MAX: usize = 64;
+
 /// Watchers, by what they are told of; and how far they have been told.
 pub(super) struct Live {
     /// Everything up to here has been handed out.
@@ -35,6 +41,8 @@ pub(super) struct Live {
     behind_since: Option<Instant>,
     /// Whether the log is being read from there.
     pub(super) reading: bool,
+    /// What was written here since that began.
+    meanwhile: Vec<Written>,
     /// When the log was last looked at, and nothing was found after `position`.
     pub(super) looked: Instant,
     /// Since when it cannot be looked at.
@@ -92,6 +100,7 @@ impl Live {
             seen: position.number,
             behind_since: None,
             reading: false,
+            meanwhile: Vec::new(),
             looked: Instant::now(),
             failing_since: None,
             ended: None,
@@ -114,6 +123,34 @@ impl Live {
             } else {
                 self.users.keys().any(|user| told.contains(user))
             }
+    }
+
+    /// Keeps in mind what was written while the log is read; says whether there was room for it.
+    pub(super) fn written_meanwhile(&mut self, written: Written) -> bool {
+        let there_is_room = self.meanwhile.len() < MEANWHILE_MAX;
+        if there_is_room {
+            self.meanwhile.push(written);
+        }
+        there_is_room
+    }
+
+    /// Passes over what was written while the log was read, and was not read: says whether nobody here
+    /// is told of it, and it goes on from where the reading has come.
+    ///
+    /// To read it instead would take long enough for more to be written, and that would be read as well,
+    /// again and again: beside 10,000 watches that were told nothing, writers had 0.84 of their speed.
+    pub(super) fn pass_over_the_meanwhile(&mut self) -> bool {
+        let pieces = std::mem::take(&mut self.meanwhile);
+        let read = pieces
+            .iter()
+            .position(|piece| piece.through == self.position);
+        for piece in pieces.iter().skip(read.map_or(0, |index| index + 1)) {
+            if piece.after != self.position || self.concerns(&piece.told) {
+                return false;
+            }
+            self.position = piece.through;
+        }
+        true
     }
 
     /// Takes a watcher in.

@@ -245,7 +245,7 @@ async fn tell_others(shared: Arc<Shared>, mut moved: mpsc::UnboundedReceiver<Mov
     });
     while let Some(moved) = moved.recv().await {
         if let Some(tail) = shared.tails().get(&moved.tenant) {
-            tail.moved(moved.written.as_ref());
+            tail.moved(moved.written);
         }
         let _ = announce.send(moved.tenant);
     }

@@ -94,22 +94,20 @@ impl Tail {
 
     /// Notes that the log has grown; where nobody here is told of what was written, and the log
     /// goes on from where this has come, there is nothing to read.
-    pub(super) fn moved(&self, written: Option<&Written>) {
+    pub(super) fn moved(&self, written: Option<Written>) {
         let mut live = self.live();
-        match written {
-            Some(written)
-                if !live.reading
-                    && live.position == written.after
-                    && !live.concerns(&written.told) =>
-            {
-                live.position = written.through;
-                live.look();
-            }
-            Some(written) => {
-                live.see(written.through);
-                self.wake();
-            }
-            None => self.wake(),
+        let Some(written) = written else {
+            return self.wake();
+        };
+        let concerns = live.concerns(&written.told);
+        if !live.reading && live.position == written.after && !concerns {
+            live.position = written.through;
+            live.look();
+            return;
+        }
+        live.see(written.through);
+        if concerns || !live.reading || !live.written_meanwhile(written) {
+            self.wake();
         }
     }
 
@@ -186,6 +184,9 @@ impl Tail {
                 .await;
             let mut live = self.live();
             live.reading = false;
+            if page.is_err() && !live.pass_over_the_meanwhile() {
+                self.wake();
+            }
             let LogPage::Read(rows) = page? else {
                 return Err(Error::ResumeTokenExpired);
             };
@@ -194,6 +195,11 @@ impl Tail {
             let overflowed = live.hand_out(rows.events, rows.through);
             shared.metrics.feed.overflowed.inc_by(overflowed);
             if at_the_end {
+                if live.pass_over_the_meanwhile() {
+                    live.look();
+                } else {
+                    self.wake();
+                }
                 return Ok(());
             }
         }

@@ -1,6 +1,7 @@
 //! A batch that takes no turn, where hardly anybody else writes to its tenant.
 //!
-//! Two round trips instead of five: load; then save and commit, if nobody else has written since.
+//! Two round trips instead of five: load; then save and commit, if nobody else has written since. One,
+//! where what it loads is remembered.
 //! Who finds that somebody has takes the turn, for this batch and for a while.
 
 use std::panic::AssertUnwindSafe;

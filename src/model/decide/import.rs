@@ -17,6 +17,7 @@ impl State {
     /// Carries out a piece of an import; what is there already stays as it is.
     pub fn import(&mut self, import: &Import, context: &Context<'_>) -> Imported {
         let mut imported = Imported::default();
+        self.changed.time = Some(context.now);
         for (user, profile) in &import.users {
             let was_known = self.record(user).known_time.is_some();
             self.meet(user, context.now);

@@ -50,6 +50,7 @@ pub enum Outcome {
 impl State {
     /// Carries out one command, seeing what those before it in the batch have changed.
     pub fn decide(&mut self, command: &Command, context: &Context<'_>) -> Result<Outcome, Refusal> {
+        self.changed.time = Some(context.now);
         self.meet(command.caller(), context.now);
         match command {
             Command::Meet(caller, claim) => {

@@ -7,8 +7,8 @@ use sqlx::{Arguments, error::BoxDynError, postgres::PgArguments};
 use super::insert::{Commit, Insert, Kind, Rows, Value};
 use crate::model::TenantId;
 
-/// A tenant's head row, locked until the commit, if the log still ends with an event, as many changes as
-/// then had no event, and nobody else has the turn.
+/// A tenant's head row, locked until the commit, if the log still ends with an event, nothing has changed
+/// since without one, and nobody else has the turn.
 ///
 /// Whoever has it is not waited for: the statement sees what was committed when it began. One that
 /// has committed since then has written to the position that this one is going to, or to the head row,

@@ -96,11 +96,12 @@ pub(crate) trait Backend: Database + Sized {
 
     /// Tells the other processes which tenants' logs have grown.
     fn announce(
+        extras: &Self::Extras,
         connection: &mut Self::Connection,
         tenants: &[TenantId],
     ) -> impl Future<Output = sqlx::Result<()>> + Send;
 
-    /// Waits for such an announcement.
+    /// Waits for such an announcement, of another process.
     fn announced(extras: &Self::Extras) -> impl Future<Output = Option<Vec<TenantId>>> + Send;
 }
 
@@ -148,7 +149,7 @@ pub(super) fn numbers_of(sql: &str, function: impl Fn(&str) -> String) -> String
 pub(crate) struct Basis {
     /// The event that the log ends with.
     pub(super) newest: EventId,
-    /// How many changes no event tells of.
+    /// What marks the last change that no event tells of.
     pub(super) unlogged: i64,
 }
 

@@ -1,7 +1,7 @@
 //! What was last read and written of a tenant, so that it is not loaded again.
 //!
 //! It holds at one event of the tenant's log, and is good for as long as this is the newest one, and
-//! no change has been made that no event tells of (`log_heads.unlogged`). Whoever relies on it learns
+//! no change has been made that no event tells of (`log_heads.unlogged` marks the last one). Whoever relies on it learns
 //! from the database whether that is so: by the statement that saves, or by asking. It is in use by
 //! one batch at a time, and what came of a batch is only remembered where its commit was answered.
 

@@ -77,6 +77,8 @@ pub(crate) struct Extras {
     /// Citus spreads the tables over machines. It runs an INSERT … SELECT where the tenant lies if
     /// that is all of the statement.
     distributed: bool,
+    /// What this process begins its announcements with. No tenant has such a name.
+    mark: String,
 }
 
 /// Connects to a database whose tables are up to date.
@@ -85,8 +87,9 @@ pub(crate) async fn connect(
     metrics: &Arc<Metrics>,
 ) -> sqlx::Result<(Pools<Postgres>, Extras)> {
     let mut connection: PgConnection = connect_once(&options).await?;
-    let (fsync, distributed): (String, bool) = sqlx::query_as(
-        "SELECT current_setting('fsync'), to_regclass('pg_dist_partition') IS NOT NULL",
+    let (fsync, distributed, mark): (String, bool, String) = sqlx::query_as(
+        "SELECT current_setting('fsync'), to_regclass('pg_dist_partition') IS NOT NULL,
+            '@' || gen_random_uuid()",
     )
     .fetch_one(&mut connection)
     .await?;
@@ -105,6 +108,7 @@ pub(crate) async fn connect(
         listener: Mutex::new(None),
         fsync,
         distributed,
+        mark,
     };
     Ok((pools, extras))
 }
@@ -237,12 +241,18 @@ impl Backend for Postgres {
 
     fn closed(_: &Extras) {}
 
-    async fn announce(connection: &mut PgConnection, tenants: &[TenantId]) -> sqlx::Result<()> {
-        let names: Vec<&str> = tenants.iter().map(TenantId::as_str).collect();
-        let mut payload = names.join(" ");
+    async fn announce(
+        extras: &Extras,
+        connection: &mut PgConnection,
+        tenants: &[TenantId],
+    ) -> sqlx::Result<()> {
+        let mut payload = extras.mark.clone();
+        for tenant in tenants {
+            payload.extend([" ", tenant.as_str()]);
+        }
         if payload.len() > PAYLOAD_BYTES_MAX {
             // None named: look at all.
-            payload.clear();
+            payload.truncate(extras.mark.len());
         }
         sqlx::query("SELECT pg_notify($1, $2)")
             .bind(CHANNEL)
@@ -266,17 +276,21 @@ impl Backend for Postgres {
             }
             return None;
         };
-        match hear(connected).await {
-            Ok(Some(notification)) => {
-                let names = notification.payload().split_ascii_whitespace();
-                let tenants: Vec<TenantId> = names.filter_map(TenantId::parse).collect();
-                (!tenants.is_empty()).then_some(tenants)
-            }
-            Ok(None) => None,
-            Err(error) => {
-                tracing::debug!(%error, "lost the connection that listens for other replicas");
-                *listener = None;
-                None
+        loop {
+            match hear(connected).await {
+                // One's own, of which the feed knows already.
+                Ok(Some(heard)) if heard.payload().starts_with(&extras.mark) => {}
+                Ok(Some(heard)) => {
+                    let names = heard.payload().split_ascii_whitespace();
+                    let tenants: Vec<TenantId> = names.filter_map(TenantId::parse).collect();
+                    return (!tenants.is_empty()).then_some(tenants);
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::debug!(%error, "lost the connection that listens for other replicas");
+                    *listener = None;
+                    return None;
+                }
             }
         }
     }

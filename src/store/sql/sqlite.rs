@@ -291,7 +291,7 @@ impl Backend for Sqlite {
         *lock = None;
     }
 
-    async fn announce(_: &mut SqliteConnection, _: &[TenantId]) -> sqlx::Result<()> {
+    async fn announce(_: &Extras, _: &mut SqliteConnection, _: &[TenantId]) -> sqlx::Result<()> {
         // No other process serves the file.
         Ok(())
     }

@@ -336,7 +336,7 @@ where
             let announcer = self.shared.pools.feed.acquire().await;
             let mut announcer = announcer.map_err(DB::classify)?;
             let connection = announcer.connection().map_err(DB::classify)?;
-            match answer::<DB, _>(DB::announce(connection, tenants)).await {
+            match answer::<DB, _>(DB::announce(&self.shared.extras, connection, tenants)).await {
                 Ok(()) => {
                     announcer.keep();
                     return Ok(());

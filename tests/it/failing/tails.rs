@@ -129,3 +129,33 @@ async fn what_is_written_while_a_tail_reads_is_read_next(
     assert_eq!(watch.lines(2).await, ["1 ana: 1", "1 ana: 2"]);
     service.assert_sound().await;
 }
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_here_is_told_of_is_not_read_though_it_was_written_while_a_tail_read(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    service.announce_nothing();
+    let ana = service.user("ana");
+    let mut watch = service.user("ben").watch(None).await;
+    ana.start("plans", &["ben"], "first").await.unwrap();
+    assert_eq!(watch.lines(1).await, ["1 ana: first"]);
+    service
+        .faults
+        .always(Point::LogHeads, Fault::Fails(Cause::Outage));
+    let gate = service.faults.hold_answer(Point::LogPage);
+    let reads = service.faults.count(Point::LogPage);
+    ana.start("plans", &["ben"], "1").await.unwrap();
+    service.faults.reached(Point::LogPage, reads + 1).await;
+    for _ in 0..3 {
+        let others = ana.start("plans", &["cleo"], "for somebody else").await;
+        others.unwrap();
+    }
+    gate.open();
+    assert_eq!(watch.lines(1).await, ["1 ana: 1"]);
+    ana.start("plans", &["ben"], "2").await.unwrap();
+    assert_eq!(watch.lines(1).await, ["1 ana: 2"]);
+    assert_eq!(service.faults.count(Point::LogPage), reads + 2);
+    service.assert_sound().await;
+}

@@ -54,9 +54,9 @@ macro_rules! statements {
                 &self.take_turn
             }
 
-            /// Counts a change that no event tells of, outside of the store.
-            pub(crate) fn count_unlogged(&self) -> &Arc<str> {
-                &self.count_unlogged
+            /// Marks a change that no event tells of, outside of the store.
+            pub(crate) fn mark_unlogged(&self) -> &Arc<str> {
+                &self.mark_unlogged
             }
 
             /// What loads a batch that asks for this.
@@ -171,8 +171,8 @@ statements! {
     log_heads = log::LOG_HEADS;
     /// Waits for a tenant's turn; no row: the tenant has no head yet.
     take_turn = writing::TAKE_TURN;
-    /// Counts a change that no event tells of.
-    count_unlogged = writing::COUNT_UNLOGGED;
+    /// Marks a change that no event tells of.
+    mark_unlogged = writing::MARK_UNLOGGED;
     /// Makes a tenant's head.
     create_head = writing::CREATE_HEAD;
     /// Whether the log holds an event (`$3`) at a position (`$2`).

@@ -9,8 +9,8 @@ use super::super::insert::{
 /// Waits for a tenant's turn; no row: the tenant has no head yet.
 pub(super) const TAKE_TURN: &str = "SELECT tenant FROM log_heads WHERE tenant = $1 FOR UPDATE";
 
-/// Counts a change that no event tells of.
-pub(super) const COUNT_UNLOGGED: &str =
+/// Marks a change that no event tells of.
+pub(super) const MARK_UNLOGGED: &str =
     "UPDATE log_heads SET unlogged = unlogged + 1 WHERE tenant = $1";
 
 /// Makes a tenant's head.
