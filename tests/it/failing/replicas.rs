@@ -229,10 +229,11 @@ async fn what_a_process_has_announced_itself_is_no_reason_for_it_to_read() {
     let service = Service::start(Database::Postgres).await;
     let ana = service.user("ana");
     let mut watch = service.user("ben").watch(None).await;
-    let outage = Fault::Fails(Cause::Outage);
-    service.faults.always(Point::LogHeads, outage);
     ana.start("plans", &["ben"], "first").await.unwrap();
     assert_eq!(watch.lines(1).await, ["1 ana: first"]);
+    // Nor does a poll have the tail read.
+    let outage = Fault::Fails(Cause::Outage);
+    service.faults.always(Point::LogHeads, outage);
     let reads = service.faults.count(Point::LogPage);
     for _ in 0..5 {
         let announced = service.faults.count(Point::Announce);
