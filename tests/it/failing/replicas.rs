@@ -210,6 +210,7 @@ async fn what_others_have_written_while_a_tail_reads_is_not_passed_over_either()
     let mut watch = second.user("ben").watch(None).await;
     ana.start("plans", &["ben"], "first").await.unwrap();
     assert_eq!(watch.lines(1).await, ["1 ana: first"]);
+    second.faults.reached(Point::Announce, 1).await;
     let outage = || Fault::Fails(Cause::Outage);
     first.faults.always(Point::Announce, outage());
     second.faults.always(Point::LogHeads, outage());
@@ -217,8 +218,11 @@ async fn what_others_have_written_while_a_tail_reads_is_not_passed_over_either()
     let reads = second.faults.count(Point::LogPage);
     ana.start("plans", &["ben"], "1").await.unwrap();
     second.faults.reached(Point::LogPage, reads + 1).await;
+    second.faults.reached(Point::Announce, 2).await;
     other.start("plans", &["ben"], "told").await.unwrap();
     ana.start("plans", &["cleo"], "untold").await.unwrap();
+    // The tail is told before the other replicas are.
+    second.faults.reached(Point::Announce, 3).await;
     gate.open();
     assert_eq!(watch.lines(2).await, ["1 ana: 1", "1 ana: told"]);
     first.assert_sound().await;
