@@ -6,7 +6,7 @@ use letterbox::model::LogPosition;
 
 use super::{
     faults::{Cause, Fault, Point},
-    service::{Service, assert_unavailable},
+    service::{Service, Watcher, assert_unavailable},
 };
 use crate::support::prelude::*;
 
@@ -102,21 +102,27 @@ async fn a_watch_that_begins_while_the_log_cannot_be_read_is_refused_or_waits(
     service.assert_sound().await;
 }
 
+/// A service whose tail reads when its writer tells it to, and neither an announcement nor a poll comes
+/// to the rescue; and a watch of ben's, who has been told of one message.
+async fn told_by_its_writer_alone(database: Database) -> (Service, Watcher) {
+    let service = Service::start(database).await;
+    service.announce_nothing();
+    let mut watch = service.user("ben").watch(None).await;
+    let first = service.user("ana").start("plans", &["ben"], "first").await;
+    first.unwrap();
+    assert_eq!(watch.lines(1).await, ["1 ana: first"]);
+    let outage = Fault::Fails(Cause::Outage);
+    service.faults.always(Point::LogHeads, outage);
+    (service, watch)
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_while_a_tail_reads_is_read_next(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    // No poll comes to the rescue within the test's patience.
-    let service = Service::start(database).await;
-    service.announce_nothing();
+    let (service, mut watch) = told_by_its_writer_alone(database).await;
     let ana = service.user("ana");
-    let mut watch = service.user("ben").watch(None).await;
-    ana.start("plans", &["ben"], "first").await.unwrap();
-    assert_eq!(watch.lines(1).await, ["1 ana: first"]);
-    service
-        .faults
-        .always(Point::LogHeads, Fault::Fails(Cause::Outage));
     let gate = service.faults.hold_answer(Point::LogPage);
     let reads = service.faults.count(Point::LogPage);
     ana.start("plans", &["ben"], "1").await.unwrap();
@@ -135,15 +141,8 @@ async fn what_is_written_while_a_tail_reads_is_read_next(
 async fn what_nobody_here_is_told_of_is_not_read_though_it_was_written_while_a_tail_read(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
-    let service = Service::start(database).await;
-    service.announce_nothing();
+    let (service, mut watch) = told_by_its_writer_alone(database).await;
     let ana = service.user("ana");
-    let mut watch = service.user("ben").watch(None).await;
-    ana.start("plans", &["ben"], "first").await.unwrap();
-    assert_eq!(watch.lines(1).await, ["1 ana: first"]);
-    service
-        .faults
-        .always(Point::LogHeads, Fault::Fails(Cause::Outage));
     let gate = service.faults.hold_answer(Point::LogPage);
     let reads = service.faults.count(Point::LogPage);
     ana.start("plans", &["ben"], "1").await.unwrap();
