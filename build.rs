@@ -30,7 +30,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_server(false)
         .compile_fds(descriptors.clone())?;
-    // The services take the same messages, but for those that are encoded once for many.
+    // The services take the same messages, but for those that are encoded once for many, or to be
+    // sent again.
     let services = out.join("services");
     fs::create_dir_all(&services)?;
     tonic_prost_build::configure()
@@ -39,6 +40,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         .extern_path(".letterbox.v1", "crate::pb")
         .extern_path(".letterbox.admin.v1", "crate::pb::admin")
         .extern_path(".letterbox.v1.WatchMessagesResponse", "crate::pb::Encoded")
+        .extern_path(".letterbox.v1.ListInboxResponse", "crate::pb::Encoded")
+        .extern_path(".letterbox.v1.GetThreadResponse", "crate::pb::Encoded")
         .compile_fds(descriptors)?;
     Ok(())
 }

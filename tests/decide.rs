@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use admin::Registry;
 use moves::{Asked, Move, moves};
-use reference::{Delivery, MessageNo, Names, PEOPLE, Tenant, Watcher, steps_in_one_thread};
+use reference::{
+    Delivery, MessageNo, Names, Order, PEOPLE, Reading, Tenant, Watcher, steps_in_one_thread,
+};
 use rows::{Rows, check_that_nothing_changes};
 use words::Words;
 
@@ -141,6 +143,7 @@ impl Bench {
             needs.add(command);
         }
 
+        let shown = PEOPLE.map(|name| self.shown_to(name));
         let mut state = State::new(self.rows.load(&needs));
         let logged = self.tenant.log.len();
         let mut news = false;
@@ -192,10 +195,38 @@ impl Bench {
         for (before, after) in update_times.iter().zip(self.update_times()) {
             assert!(*before <= after, "an update time went back");
         }
+        for (name, before) in PEOPLE.into_iter().zip(shown) {
+            let mut events = self.tenant.log[logged..].iter();
+            let told = events.any(|event| event.audience.iter().any(|user| user == name));
+            let marked = told || changes.profiles;
+            assert!(
+                marked || self.shown_to(name) == before,
+                "what {name} is shown changed, and neither an event nor a mark tells of it"
+            );
+        }
         self.check_users();
         self.check_threads();
         self.check_messages();
         self.check_log(logged);
+    }
+
+    /// All that somebody's pages show: threads, messages, and of whoever takes part, the profile.
+    fn shown_to(&self, name: &str) -> impl PartialEq + use<> {
+        let views = self.tenant.list(name, reference::Folder::All);
+        let shown = views.into_iter().map(|view| {
+            let reading = Reading {
+                thread: view.thread.name,
+                order: Order::OldestFirst,
+                exclude_sender: None,
+            };
+            let people = view.thread.participants.iter().map(|participant| {
+                let record = self.rows.users.get(&words::user_id(participant));
+                record.map(|record| record.user.profile.clone())
+            });
+            let people: Vec<_> = people.collect();
+            (self.tenant.read(name, &reading), people, view)
+        });
+        shown.collect::<Vec<_>>()
     }
 
     fn update_times(&self) -> Vec<Time> {

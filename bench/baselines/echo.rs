@@ -211,10 +211,10 @@ impl pb::messaging_service_server::MessagingService for Echo {
     async fn list_inbox(
         &self,
         request: Request<pb::ListInboxRequest>,
-    ) -> Result<Response<pb::ListInboxResponse>, Status> {
+    ) -> Result<Response<pb::Encoded>, Status> {
         let mut inbox = self.answers.inbox.clone();
         inbox.threads.truncate(page(request.get_ref().page_size));
-        Ok(Response::new(inbox))
+        Ok(Response::new(pb::Encoded::of(&inbox)))
     }
 
     async fn get_inbox_summary(
@@ -227,10 +227,10 @@ impl pb::messaging_service_server::MessagingService for Echo {
     async fn get_thread(
         &self,
         request: Request<pb::GetThreadRequest>,
-    ) -> Result<Response<pb::GetThreadResponse>, Status> {
+    ) -> Result<Response<pb::Encoded>, Status> {
         let mut thread = self.answers.thread.clone();
         thread.messages.truncate(page(request.get_ref().page_size));
-        Ok(Response::new(thread))
+        Ok(Response::new(pb::Encoded::of(&thread)))
     }
 
     async fn send_message(

@@ -10,6 +10,7 @@ from pathlib import Path
 from .field import rate
 from .http_load import answer, load, request
 from .programs import free_port, running
+from .reading import ANEW
 
 PROJECT = Path(__file__).resolve().parents[1] / "django"
 CALLERS = 64
@@ -60,22 +61,27 @@ def beside_django(field):
     pages = {"users": 1, "threads": 50, "messages": 50, "tenant": "pages"}
     with contextlib.ExitStack() as stack:
         server = stack.enter_context(field.on_postgres("beside-django"))
+        anew = stack.enter_context(field.on_postgres("beside-django", *ANEW))
         field.fill(server, **pages)
         field.fill(server, users=1000)
         django = Django(field, stack)
-        for mix, name, next_request, options, goal in (
-            ("send", "SendMessage", django.send, {}, ">= 30"),
-            ("reply", "ReplyThread", django.reply, {}, ">= 40"),
-            ("inbox", "ListInbox of 50 threads", django.inbox, pages, ">= 400"),
-            ("thread", "GetThread of 50 messages", django.thread, pages, ">= 100"),
+        writing = {"": server}
+        reading = {", unchanged": server, ", read anew": anew}
+        for mix, call, servers, next_request, options, goal in (
+            ("send", "SendMessage", writing, django.send, {}, ">= 30"),
+            ("reply", "ReplyThread", writing, django.reply, {}, ">= 40"),
+            ("inbox", "ListInbox of 50 threads", reading, django.inbox, pages, ">= 400"),
+            ("thread", "GetThread of 50 messages", reading, django.thread, pages, ">= 100"),
         ):
+
+            def ours(server):
+                return lambda: rate(field.bench(server, mix, callers=CALLERS, **options))
+
             # A few of its slowest pages are under way at the end, so it gets longer.
-            seconds = field.seconds * (1 if mix in ("send", "reply") else 2)
-            found = field.interleaved(
-                {
-                    mix: lambda: rate(field.bench(server, mix, callers=CALLERS, **options)),
-                    f"Django's {mix}": lambda: rate(load(django.port, next_request, CALLERS, seconds)),
-                }
-            )
+            seconds = field.seconds * (1 if servers is writing else 2)
+            theirs = {f"Django's {mix}": lambda: rate(load(django.port, next_request, CALLERS, seconds))}
+            each = {f"{mix}{name}": ours(server) for name, server in servers.items()}
+            *found, of_django = field.interleaved(each | theirs).values()
             beside = "django_messages_drf, gunicorn with 2 workers"
-            field.ratio(f"{name}, Postgres, {CALLERS} callers", beside, *found.values(), goal)
+            for name, rates in zip(servers, found):
+                field.ratio(f"{call}, Postgres, {CALLERS} callers{name}", beside, rates, of_django, goal)

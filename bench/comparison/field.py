@@ -30,27 +30,27 @@ class Field:
     # ------------------------------------------------------------------- what is measured
 
     @contextlib.contextmanager
-    def on_postgres(self, database):
+    def on_postgres(self, database, *options):
         """A Letterbox over a database, which is made where there is none."""
         url = self.postgres.url(database)
         known = self.postgres.psql("postgres", "-Atc", "SELECT datname FROM pg_database").split()
         if database not in known:
             self.postgres.create(database)
-        with self.serve(url) as server:
+        with self.serve(url, *options) as server:
             server.database = database
             yield server
 
     @contextlib.contextmanager
-    def on_sqlite(self, name):
+    def on_sqlite(self, name, *options):
         """A Letterbox over a new file."""
         folder = self.scratch / "sqlite"
         folder.mkdir(exist_ok=True)
-        with self.serve(f"sqlite://{folder / name}.db") as server:
+        with self.serve(f"sqlite://{folder / name}.db", *options) as server:
             yield server
 
     @contextlib.contextmanager
-    def serve(self, url):
-        command = [self.letterbox, "serve", "--listen", "127.0.0.1:0", "--database-url", url]
+    def serve(self, url, *options):
+        command = [self.letterbox, "serve", "--listen", "127.0.0.1:0", "--database-url", url, *options]
         with self.listening("letterbox", command) as server:
             yield server
 

@@ -36,6 +36,8 @@ pub struct Limits {
     pub watches_max: NonZeroUsize,
     /// The pages of the log that watchers who catch up hold in memory, in bytes.
     pub catch_up_bytes_max: usize,
+    /// The pages that were sent and are kept in memory, in bytes; 0: none.
+    pub page_cache_bytes_max: usize,
     /// Connections in all.
     pub connections_max: NonZeroUsize,
     /// Calls and watches on one connection; more wait on its client's side.
@@ -66,6 +68,7 @@ impl Default for Limits {
             user_watches_max: None,
             watches_max: const { some(50_000) },
             catch_up_bytes_max: 64 * MIB,
+            page_cache_bytes_max: 64 * MIB,
             connections_max: const { some(10_000) },
             connection_streams_max: const { NonZeroU32::new(1_024).expect("more than nothing") },
             handshake_timeout: Duration::from_secs(10),
@@ -89,6 +92,7 @@ impl Limits {
         "user-watches-max",
         "watches-max",
         "catch-up-bytes-max",
+        "page-cache-bytes-max",
         "connections-max",
         "connection-streams-max",
         "handshake-timeout",
@@ -125,6 +129,11 @@ impl Limits {
             "catch-up-bytes-max",
             &mut limits.catch_up_bytes_max,
             |text| bytes(text, 8 * MIB, 1024 * 1024 * MIB),
+        )?;
+        given.read(
+            "page-cache-bytes-max",
+            &mut limits.page_cache_bytes_max,
+            |text| bytes(text, 0, 1024 * 1024 * MIB),
         )?;
         given.read("connections-max", &mut limits.connections_max, count)?;
         given.read(
@@ -261,6 +270,15 @@ pub(super) struct LimitOptions {
         value_name = "BYTES"
     )]
     catch_up_bytes_max: Option<String>,
+    /// Memory for pages that were sent, to be sent again while they are the same; 0: none [default:
+    /// 64MiB]
+    #[arg(
+        long,
+        env = "LETTERBOX_PAGE_CACHE_BYTES_MAX",
+        global = true,
+        value_name = "BYTES"
+    )]
+    page_cache_bytes_max: Option<String>,
     /// Connections in all; for a new one, the oldest one without a call so far is let go, or it is
     /// closed itself [default: 10000]
     #[arg(

@@ -6,7 +6,7 @@ use prost::{
     encoding::{DecodeContext, WireType, skip_field},
 };
 
-/// A protobuf message by its bytes, to send them to many without encoding it for each.
+/// A protobuf message by its bytes, to send them to many, or again, without encoding it for each.
 ///
 /// It is for sending only: nothing is kept of what is decoded into it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +16,16 @@ impl Encoded {
     /// Encodes a message.
     pub fn of(message: &impl Message) -> Self {
         Self(message.encode_to_vec().into())
+    }
+
+    /// The same message with more of its fields: in protobuf, one encoding after another is both merged
+    /// (<https://protobuf.dev/programming-guides/encoding/#last-one-wins>).
+    #[must_use]
+    pub fn with(&self, more: &impl Message) -> Self {
+        let mut both = Vec::with_capacity(self.0.len() + more.encoded_len());
+        both.extend_from_slice(&self.0);
+        more.encode_raw(&mut both);
+        Self(both.into())
     }
 }
 

@@ -12,6 +12,7 @@ mod encoded;
 mod handler;
 mod limits;
 mod observed;
+mod page_cache;
 mod pages;
 mod request;
 mod response;
@@ -28,6 +29,7 @@ pub use self::{
     },
     call::CallService,
     limits::{CallLimits, Limits},
+    page_cache::PageCache,
     service::Messaging,
     token::TokenKey,
 };

@@ -1,14 +1,16 @@
 //! The rpcs that read: a page, and the tokens of the pages beside it.
 
 use super::{
-    pb, request,
+    page_cache::AskedPage,
+    pb::{self, Encoded},
+    request,
     service::Messaging,
     status::Failure,
     token::{List, PageStart},
 };
 use crate::{
     messenger::Caller,
-    model::{Direction, Folder, InboxRows, MessageOrder, MessageView, ThreadPage, ThreadRows},
+    model::{Direction, Folder, InboxPage, InboxRows, MessageOrder, ThreadPage, ThreadRows},
 };
 
 impl Messaging {
@@ -16,9 +18,32 @@ impl Messaging {
         &self,
         caller: &Caller,
         request: &pb::ListInboxRequest,
-    ) -> Result<pb::ListInboxResponse, Failure> {
+    ) -> Result<Encoded, Failure> {
         let page = request::inbox(&self.tokens, caller, request)?;
-        let mut rows = self.messenger.inbox(caller, page).await?;
+        let asked = AskedPage::of_inbox(caller, page);
+        let last = self.pages.get(&asked);
+        let known = last.as_ref().map(|last| last.edition);
+        let read = self.messenger.inbox(caller, page, known).await?;
+        let encoded = match read.page {
+            None => self.pages.again(last)?,
+            Some(rows) => {
+                let encoded = Encoded::of(&self.inbox_response(caller, page, rows));
+                self.pages.anew(asked, read.edition, encoded, false)
+            }
+        };
+        Ok(encoded.with(&pb::ListInboxResponse {
+            resume_token: self.tokens.resume_token(&caller.tenant, read.head),
+            ..pb::ListInboxResponse::default()
+        }))
+    }
+
+    /// A page, without the token of the moment.
+    fn inbox_response(
+        &self,
+        caller: &Caller,
+        page: InboxPage,
+        mut rows: InboxRows,
+    ) -> pb::ListInboxResponse {
         let viewer = self.viewer(caller);
         let total_size = rows.mailbox.of(page.folder);
         if page.direction == Direction::Backward {
@@ -28,7 +53,7 @@ impl Messaging {
         let sides = sides(page.direction, rows.more, rows.behind);
         let (next_page_token, previous_page_token) =
             self.page_tokens(caller, List::Inbox(page.folder), sides, &edges);
-        Ok(pb::ListInboxResponse {
+        pb::ListInboxResponse {
             next_page_token,
             previous_page_token,
             threads: rows
@@ -37,8 +62,8 @@ impl Messaging {
                 .map(|(_, view)| viewer.view(view))
                 .collect(),
             total_size,
-            resume_token: self.tokens.resume_token(&caller.tenant, rows.head),
-        })
+            resume_token: String::new(),
+        }
     }
 
     pub(super) async fn inbox_summary(
@@ -60,12 +85,36 @@ impl Messaging {
         &self,
         caller: &Caller,
         request: &pb::GetThreadRequest,
-    ) -> Result<pb::GetThreadResponse, Failure> {
-        let read = request::thread(&self.tokens, caller, request)?;
-        let mut rows = self.messenger.thread(caller, &read).await?;
+    ) -> Result<Encoded, Failure> {
+        let wanted = request::thread(&self.tokens, caller, request)?;
+        let page = &wanted.page;
+        let asked = AskedPage::of_thread(caller, page);
+        let last = self.pages.get(&asked);
+        let last = last.filter(|last| !(wanted.mark_read && last.is_unread));
+        let known = last.as_ref().map(|last| last.edition);
+        let read = self.messenger.thread(caller, &wanted, known).await?;
+        let encoded = match read.page {
+            None => self.pages.again(last)?,
+            Some(rows) => {
+                let is_unread = rows.unread_up_to().is_some();
+                let encoded = Encoded::of(&self.thread_response(caller, page, rows));
+                self.pages.anew(asked, read.edition, encoded, is_unread)
+            }
+        };
+        Ok(encoded.with(&pb::GetThreadResponse {
+            resume_token: self.tokens.resume_token(&caller.tenant, read.head),
+            ..pb::GetThreadResponse::default()
+        }))
+    }
+
+    /// A page, without the token of the moment.
+    fn thread_response(
+        &self,
+        caller: &Caller,
+        page: &ThreadPage,
+        mut rows: ThreadRows,
+    ) -> pb::GetThreadResponse {
         let viewer = self.viewer(caller);
-        let messages = |rows: Vec<MessageView>| rows.into_iter().map(|row| viewer.message(row));
-        let page = &read.page;
         if page.direction == Direction::Backward {
             rows.messages.reverse();
         }
@@ -77,13 +126,17 @@ impl Messaging {
         };
         let sides = sides(page.direction, rows.more, rows.behind);
         let (next_page_token, previous_page_token) = self.page_tokens(caller, list, sides, &edges);
-        Ok(pb::GetThreadResponse {
+        pb::GetThreadResponse {
             next_page_token,
             previous_page_token,
-            messages: messages(rows.messages).collect(),
+            messages: rows
+                .messages
+                .into_iter()
+                .map(|message| viewer.message(message))
+                .collect(),
             view: Some(viewer.view(rows.view)),
-            resume_token: self.tokens.resume_token(&caller.tenant, rows.head),
-        })
+            resume_token: String::new(),
+        }
     }
 
     /// The tokens for what follows a page and for what precedes it; empty where nothing does.

@@ -9,7 +9,8 @@ use super::{
     call::CallDeadline,
     handler,
     limits::Limits,
-    pb::{self, messaging_service_server::MessagingService},
+    page_cache::PageCache,
+    pb::{self, Encoded, messaging_service_server::MessagingService},
     request,
     response::Viewer,
     status::Failure,
@@ -25,6 +26,7 @@ use crate::{
 pub struct Messaging {
     pub(super) messenger: Arc<Messenger>,
     pub(super) tokens: TokenKey,
+    pub(super) pages: PageCache,
     limits: Arc<Limits>,
     ids: Arc<dyn Ids>,
     heartbeat_interval: std::time::Duration,
@@ -37,6 +39,7 @@ impl Messaging {
     pub fn new(
         messenger: Arc<Messenger>,
         tokens: TokenKey,
+        pages: PageCache,
         limits: Arc<Limits>,
         ids: Arc<dyn Ids>,
         heartbeat_interval: std::time::Duration,
@@ -45,6 +48,7 @@ impl Messaging {
         Self {
             messenger,
             tokens,
+            pages,
             limits,
             ids,
             heartbeat_interval,
@@ -87,7 +91,7 @@ impl MessagingService for Messaging {
     async fn list_inbox(
         &self,
         request: Request<pb::ListInboxRequest>,
-    ) -> Result<Response<pb::ListInboxResponse>, Status> {
+    ) -> Result<Response<Encoded>, Status> {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             self.inbox_page(&caller, &request).await
@@ -109,7 +113,7 @@ impl MessagingService for Messaging {
     async fn get_thread(
         &self,
         request: Request<pb::GetThreadRequest>,
-    ) -> Result<Response<pb::GetThreadResponse>, Status> {
+    ) -> Result<Response<Encoded>, Status> {
         self.answer(async {
             let (Identity { caller, .. }, request) = self.opened(request).await?;
             self.thread_page(&caller, &request).await

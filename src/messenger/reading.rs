@@ -2,8 +2,8 @@
 
 use super::{Caller, Error, Messenger};
 use crate::model::{
-    Command, InboxPage, InboxRows, MarkRead, MessageView, Refusal, Summary, ThreadPage, ThreadRows,
-    ThreadSummary, ThreadView, User,
+    Command, Edition, InboxPage, InboxRows, MarkRead, MessageView, PageRead, Refusal, Summary,
+    ThreadPage, ThreadRows, ThreadSummary, ThreadView, User,
 };
 
 /// How large a page gets at most, in bytes of its encoded form; it ends early rather than exceed
@@ -20,16 +20,23 @@ pub struct ReadThread {
 }
 
 impl Messenger {
-    /// A page of the caller's threads.
-    pub async fn inbox(&self, caller: &Caller, page: InboxPage) -> Result<InboxRows, Error> {
+    /// A page of the caller's threads; not where it is known in the edition that there is.
+    pub async fn inbox(
+        &self,
+        caller: &Caller,
+        page: InboxPage,
+        known: Option<Edition>,
+    ) -> Result<PageRead<InboxRows>, Error> {
         self.meet(caller).await?;
-        let rows = self.store.inbox_page(&caller.tenant, &caller.user, page);
-        let mut rows = rows.await?;
-        let sizes = rows.threads.iter().map(|(_, view)| view_bytes(view));
-        let fitting = how_many_fit(sizes, PAGE_BYTES_MAX);
-        rows.more |= fitting < rows.threads.len();
-        rows.threads.truncate(fitting);
-        Ok(rows)
+        let (tenant, user) = (&caller.tenant, &caller.user);
+        let mut read = self.store.inbox_page(tenant, user, page, known).await?;
+        if let Some(rows) = &mut read.page {
+            let sizes = rows.threads.iter().map(|(_, view)| view_bytes(view));
+            let fitting = how_many_fit(sizes, PAGE_BYTES_MAX);
+            rows.more |= fitting < rows.threads.len();
+            rows.threads.truncate(fitting);
+        }
+        Ok(read)
     }
 
     /// The caller's counts.
@@ -38,34 +45,41 @@ impl Messenger {
         Ok(self.store.summary(&caller.tenant, &caller.user).await?)
     }
 
-    /// A page of a thread.
+    /// A page of a thread; not where it is known in the edition that there is. What there is to mark is
+    /// not known.
     ///
-    /// Messages and log position are of the reading, the view is the one after marking.
-    pub async fn thread(&self, caller: &Caller, read: &ReadThread) -> Result<ThreadRows, Error> {
+    /// Messages and log position are of the reading, the view is the one after marking: both together are
+    /// of no edition.
+    pub async fn thread(
+        &self,
+        caller: &Caller,
+        wanted: &ReadThread,
+        known: Option<Edition>,
+    ) -> Result<PageRead<ThreadRows>, Error> {
         self.meet(caller).await?;
-        let rows = self
-            .store
-            .thread_page(&caller.tenant, &caller.user, &read.page)
-            .await?;
-        let mut rows = rows.ok_or(Refusal::ThreadNotFound(read.page.thread))?;
+        let (tenant, user, page) = (&caller.tenant, &caller.user, &wanted.page);
+        let read = self.store.thread_page(tenant, user, page, known).await?;
+        let mut read = read.ok_or(Refusal::ThreadNotFound(page.thread))?;
+        let Some(rows) = &mut read.page else {
+            return Ok(read);
+        };
         let room = PAGE_BYTES_MAX.saturating_sub(view_bytes(&rows.view));
         let fitting = how_many_fit(rows.messages.iter().map(message_bytes), room);
         rows.more |= fitting < rows.messages.len();
         rows.messages.truncate(fitting);
 
-        let highest = rows.messages.iter().map(|message| message.number).max();
-        if read.mark_read
-            && let Some(number) = highest
-            && number > rows.view.read_number
+        if wanted.mark_read
+            && let Some(number) = rows.unread_up_to()
         {
             let mark = MarkRead {
                 caller: caller.user.clone(),
-                thread: read.page.thread,
+                thread: page.thread,
                 up_to_number: Some(number),
             };
             rows.view = self.change_view(caller, Command::MarkRead(mark)).await?;
+            read.edition = None;
         }
-        Ok(rows)
+        Ok(read)
     }
 }
 

@@ -10,6 +10,7 @@ mod database;
 mod families;
 mod feed;
 mod limits;
+mod pages;
 mod process;
 mod rpc;
 mod writer;
@@ -22,6 +23,7 @@ pub use self::{
     database::{DatabaseMetrics, Pool, Removed},
     feed::FeedMetrics,
     limits::{Limit, LimitMetrics},
+    pages::{PageMetrics, PageSource},
     process::{ProcessMetrics, Reread},
     rpc::{CODES, Rpc, RpcMetrics},
     writer::{Repeat, Step, WriterMetrics},
@@ -45,6 +47,8 @@ pub struct Metrics {
     pub feed: FeedMetrics,
     /// Connections to the database, and SQLite's file.
     pub database: DatabaseMetrics,
+    /// Pages of inboxes and threads.
+    pub pages: PageMetrics,
     /// Limits that callers have come up against.
     pub limits: LimitMetrics,
     /// Connections of callers, and files that are reread.
@@ -63,6 +67,7 @@ impl Metrics {
             writer: WriterMetrics::new(&families),
             feed: FeedMetrics::new(&families),
             database: DatabaseMetrics::new(&families),
+            pages: PageMetrics::new(&families),
             limits: LimitMetrics::new(&families),
             process: ProcessMetrics::new(&families),
             registry,

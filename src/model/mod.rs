@@ -33,7 +33,8 @@ pub use log::{Encodings, EventBody, LogPage, LogPosition, LogReader, LogRows, Lo
 pub use mailbox::Mailbox;
 pub use message::{Message, MessageView, Revision};
 pub use page::{
-    Direction, Folder, InboxPage, InboxRows, MessageOrder, Summary, ThreadPage, ThreadRows,
+    Direction, Edition, Folder, InboxPage, InboxRows, MessageOrder, PageRead, Summary, ThreadPage,
+    ThreadRows,
 };
 pub use request::{Fingerprint, FingerprintKey, PastRequest, RequestKey};
 pub use state::{Changes, Loaded, State};

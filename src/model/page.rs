@@ -1,6 +1,6 @@
 //! How lists are cut into pages, and what a page holds.
 
-use super::{LogPosition, Mailbox, MessageView, ThreadId, ThreadView, User, UserId};
+use super::{EventId, LogPosition, Mailbox, MessageView, ThreadId, ThreadView, User, UserId};
 
 /// What to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,8 +35,31 @@ pub enum Direction {
     Backward,
 }
 
-/// Which page of a user's threads to read.
+/// What all pages of a user were read at: as long as it is the same, so is each of them (a strong
+/// validator, as HTTP has it in RFC 9110, section 8.8).
+///
+/// Whatever changes a page is told to the user by an event, or is marked with the tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edition {
+    /// The newest event that tells the user of something.
+    pub event: EventId,
+    /// What marks the last change that pages show and no event tells of, such as of a name.
+    pub profiles: i64,
+}
+
+/// What comes of reading a page that may be known in some edition already.
+#[derive(Clone, Debug)]
+pub struct PageRead<Page> {
+    /// Where the log ended when this was read.
+    pub head: LogPosition,
+    /// The edition; none where no event is kept that tells the user of something.
+    pub edition: Option<Edition>,
+    /// The page; none where it is known in this edition.
+    pub page: Option<Page>,
+}
+
+/// Which page of a user's threads to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InboxPage {
     /// Which threads.
     pub folder: Folder,
@@ -53,8 +76,6 @@ pub struct InboxPage {
 /// A page of a user's threads, in the order of reading.
 #[derive(Clone, Debug)]
 pub struct InboxRows {
-    /// Where the log ended when this was read.
-    pub head: LogPosition,
     /// The user's counts.
     pub mailbox: Mailbox,
     /// The threads, each with the position that orders it.
@@ -77,7 +98,7 @@ pub struct Summary {
 }
 
 /// Which page of a thread to read.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ThreadPage {
     /// The thread.
     pub thread: ThreadId,
@@ -107,8 +128,6 @@ impl ThreadPage {
 /// A page of a thread's messages, in the order of reading.
 #[derive(Clone, Debug)]
 pub struct ThreadRows {
-    /// Where the log ended when this was read.
-    pub head: LogPosition,
     /// The thread, as the reader sees it.
     pub view: ThreadView,
     /// The messages.
@@ -117,4 +136,14 @@ pub struct ThreadRows {
     pub more: bool,
     /// Whether some lie behind the first one, against the direction of reading.
     pub behind: bool,
+}
+
+impl ThreadRows {
+    /// The highest number of its messages, if that is after the reader's mark.
+    pub fn unread_up_to(&self) -> Option<i32> {
+        let numbers = self.messages.iter().map(|message| message.number);
+        numbers
+            .max()
+            .filter(|highest| *highest > self.view.read_number)
+    }
 }

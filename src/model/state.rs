@@ -64,6 +64,9 @@ pub(super) struct Changed {
     /// When, if anything was decided.
     pub(super) time: Option<Time>,
     pub(super) users: BTreeSet<UserId>,
+    pub(super) new_users: BTreeSet<UserId>,
+    /// Whether the profile of somebody who was there before has changed.
+    pub(super) profiles: bool,
     pub(super) new_threads: BTreeSet<ThreadId>,
     pub(super) threads: BTreeSet<ThreadId>,
     pub(super) participants: BTreeSet<(ThreadId, usize)>,
@@ -106,6 +109,8 @@ pub struct Changes<'a> {
     /// Its time, and more than before. A mere count could come to the same number again, by another
     /// change, where a failover has lost the first one.
     pub unlogged: Option<i64>,
+    /// Whether it is one that pages show: of the profile of somebody who was there before.
+    pub profiles: bool,
 }
 
 impl Changes<'_> {
@@ -171,6 +176,7 @@ impl State {
             },
             unlogged: (!changed.users.is_empty())
                 .then_some(changed.time.map_or(0, |time| time.0).max(rows.unlogged + 1)),
+            profiles: changed.profiles,
         }
     }
 
@@ -296,43 +302,49 @@ impl State {
             let record = UserRecord::unknown(id.clone());
             self.rows.users.insert(id.clone(), record);
             self.changed.users.insert(id.clone());
+            self.changed.new_users.insert(id.clone());
+        }
+    }
+
+    /// Changes what is kept of a user, if there is one.
+    pub(super) fn change_user(&mut self, id: &UserId, change: impl FnOnce(&mut UserRecord)) {
+        let Some(record) = self.rows.users.get_mut(id) else {
+            return;
+        };
+        let before = record.clone();
+        change(record);
+        if *record != before {
+            let renamed = record.user.profile != before.user.profile;
+            self.changed.profiles |= renamed && !self.changed.new_users.contains(id);
+            self.changed.users.insert(id.clone());
         }
     }
 
     /// Notes that a user has made a call.
     pub(super) fn meet(&mut self, id: &UserId, now: Time) {
         self.mention(id);
-        let Some(record) = self.rows.users.get_mut(id) else {
-            return;
-        };
-        if record.known_time.is_none() {
-            record.known_time = Some(now);
-            self.changed.users.insert(id.clone());
-        }
+        self.change_user(id, |record| {
+            record.known_time.get_or_insert(now);
+        });
     }
 
     /// Keeps a user's profile current; an older token than the one it is from changes nothing.
     pub(super) fn learn(&mut self, id: &UserId, claim: &ProfileClaim) {
-        let Some(record) = self.rows.users.get_mut(id) else {
-            return;
-        };
-        if record.profile_time.is_none_or(|time| time < claim.time) {
-            record.user.profile = claim.change.applied_to(&record.user.profile);
-            record.profile_time = Some(claim.time);
-            self.changed.users.insert(id.clone());
-        }
+        self.change_user(id, |record| {
+            if record.profile_time.is_none_or(|time| time < claim.time) {
+                record.user.profile = claim.change.applied_to(&record.user.profile);
+                record.profile_time = Some(claim.time);
+            }
+        });
     }
 
     /// Keeps what is told of a user of whom neither a token nor an admin has told anything.
     pub(super) fn learn_what_nobody_told(&mut self, id: &UserId, change: &ProfileChange) {
-        let Some(record) = self.rows.users.get_mut(id) else {
-            return;
-        };
-        let profile = change.applied_to(&record.user.profile);
-        if record.profile_time.is_none() && profile != record.user.profile {
-            record.user.profile = profile;
-            self.changed.users.insert(id.clone());
-        }
+        self.change_user(id, |record| {
+            if record.profile_time.is_none() {
+                record.user.profile = change.applied_to(&record.user.profile);
+            }
+        });
     }
 
     /// What is kept of a user.

@@ -37,7 +37,10 @@ pub use self::{
 };
 use crate::{
     config::{SettingError, Settings},
-    grpc::{Administration, CallLimits, CallService, DESCRIPTORS, Limits, Messaging, TokenKey},
+    grpc::{
+        Administration, CallLimits, CallService, DESCRIPTORS, Limits, Messaging, PageCache,
+        TokenKey,
+    },
     messenger::{self, FeedSettings, Messenger, QueueLimits},
     metrics::Metrics,
     model::{Clock, Ids, Policy},
@@ -134,6 +137,7 @@ impl Server {
         let messaging = Messaging::new(
             Arc::clone(&messenger),
             TokenKey(store.secret()),
+            PageCache::new(settings.limits.page_cache_bytes_max, &metrics),
             Arc::clone(&limits),
             Arc::clone(&parts.ids),
             settings.heartbeat_interval,

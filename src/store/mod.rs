@@ -21,8 +21,9 @@ pub use error::{Error, Result};
 pub use repair::{Repaired, repair};
 
 use crate::model::{
-    Changes, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs, Summary,
-    TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId, UserRows,
+    Changes, Edition, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs,
+    PageRead, Summary, TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time,
+    UserId, UserRows,
 };
 
 /// A database that holds the rows of every tenant.
@@ -43,13 +44,15 @@ pub trait Store: Send + Sync + 'static {
     /// Begins a write that takes no turn; none where the database cannot save in one statement.
     async fn optimistic(&self) -> Result<Option<Box<dyn Optimistic>>>;
 
-    /// A page of one user's threads, with the user's counts.
+    /// A page of one user's threads, with the user's counts; not where it is known in the edition that
+    /// there is.
     async fn inbox_page(
         &self,
         tenant: &TenantId,
         user: &UserId,
         page: InboxPage,
-    ) -> Result<InboxRows>;
+        known: Option<Edition>,
+    ) -> Result<PageRead<InboxRows>>;
 
     /// A user's counts.
     async fn summary(&self, tenant: &TenantId, user: &UserId) -> Result<Summary>;
@@ -61,13 +64,14 @@ pub trait Store: Send + Sync + 'static {
     /// How much tenants hold; whether more of them follow. Nothing is counted.
     async fn tenants(&self, page: &TenantPage) -> Result<(Vec<TenantSummary>, bool)>;
 
-    /// A page of a thread's messages; none to whoever takes no part in it.
+    /// The same of a thread's messages; none to whoever takes no part in it.
     async fn thread_page(
         &self,
         tenant: &TenantId,
         user: &UserId,
         page: &ThreadPage,
-    ) -> Result<Option<ThreadRows>>;
+        known: Option<Edition>,
+    ) -> Result<Option<PageRead<ThreadRows>>>;
 
     /// Whether a thread exists, and a user takes part in it where one is named.
     async fn has_thread(

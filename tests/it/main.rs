@@ -27,6 +27,7 @@ mod marking;
 mod metrics;
 mod outages;
 mod page_bytes;
+mod page_cache;
 mod page_tokens;
 mod pages_of_messages;
 mod pages_of_threads;

@@ -14,7 +14,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use proptest::{
     prelude::*,
-    sample::Index,
+    sample::{Index, select},
     strategy::ValueTree,
     test_runner::{Config, RngAlgorithm, TestRng, TestRunner},
 };
@@ -85,6 +85,8 @@ async fn run(database: Database, seed: u64) {
         let tenant = draw.one(prop_oneof![4 => Just(0usize), 1 => Just(1usize)]);
         let next = draw.one(moves());
         bench.make(tenant, next).await;
+        let user = draw.one(select(WATCHING));
+        bench.tenants[tenant].pair.check_newest(user).await;
     }
     let now = bench.now();
     bench.tenants[0].flood(now).await;

@@ -2,7 +2,6 @@
 
 use super::super::{
     ChangeUsers, Context, Outcome, ProfileChange, Refusal, State, Time, UserChange, UserId,
-    UserRecord,
 };
 
 impl State {
@@ -65,15 +64,5 @@ impl State {
             // Tokens from a clock ahead of ours have been dealt with, too.
             record.profile_time = record.profile_time.max(Some(now));
         });
-    }
-
-    fn change_user(&mut self, id: &UserId, change: impl FnOnce(&mut UserRecord)) {
-        if let Some(record) = self.rows.users.get_mut(id) {
-            let before = record.clone();
-            change(record);
-            if *record != before {
-                self.changed.users.insert(id.clone());
-            }
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::{collections::HashMap, str::SplitAsciiWhitespace};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::rows::{HeadRow, List, parse, placement};
+use super::rows::{EditionRow, HeadRow, List, parse, placement};
 use crate::{
     model::{
         Mailbox, MessageId, MessageView, Profile, ThreadId, ThreadSummary, ThreadView, Time, User,
@@ -20,6 +20,7 @@ use crate::{
 /// A page of an inbox.
 pub(super) struct InboxAnswer<'a> {
     pub(super) head: Option<HeadRow>,
+    pub(super) edition: Option<EditionRow>,
     pub(super) mailbox: Option<Mailbox>,
     pub(super) behind: i64,
     users: List<UserRow>,
@@ -30,9 +31,10 @@ pub(super) struct InboxAnswer<'a> {
 impl<'a> InboxAnswer<'a> {
     pub(super) fn of(answer: &'a str) -> Result<Self> {
         let [one, rows, texts] = fields(answer)?;
-        let (head, mailbox, behind, users) = parse(one)?;
+        let (head, edition, mailbox, behind, users) = parse(one)?;
         Ok(Self {
             head,
+            edition,
             mailbox,
             behind,
             users,
@@ -51,6 +53,7 @@ impl<'a> InboxAnswer<'a> {
 /// A page of a thread.
 pub(super) struct ThreadAnswer<'a> {
     pub(super) head: Option<HeadRow>,
+    pub(super) edition: Option<EditionRow>,
     /// Whether something lies behind the page; none where its numbers tell.
     pub(super) behind: Option<i64>,
     users: List<UserRow>,
@@ -63,9 +66,10 @@ pub(super) struct ThreadAnswer<'a> {
 impl<'a> ThreadAnswer<'a> {
     pub(super) fn of(answer: &'a str) -> Result<Self> {
         let [one, rows, messages, texts] = fields(answer)?;
-        let (head, behind, users) = parse(one)?;
+        let (head, edition, behind, users) = parse(one)?;
         Ok(Self {
             head,
+            edition,
             behind,
             users,
             rows,

@@ -26,6 +26,10 @@ const PAGE: i64 = 51;
 /// How many rows a read of one page may touch: those of the page, a few of each table.
 const ROWS_MAX: f64 = 1_200.0;
 
+/// How many rows are touched to see that nothing is to be read: the caller, two events, who is told, the head;
+/// and of a page without one sender, some of the thread's participants.
+const ROWS_OF_NOTHING: f64 = 12.0;
+
 /// Fills a tenant: `$1` threads of user 1 with user 2, each with one message; the first thread
 /// has as many messages; every tenth is unread.
 const FILL: &[&str] = &[
@@ -99,6 +103,9 @@ fn reads<DB: Backend>() -> Vec<(&'static str, Arc<str>)> {
         .collect()
 }
 
+/// No page is had.
+const NO_EVENT: Param<'static> = Param::Id(uuid::Uuid::nil());
+
 /// A read's parameters, somewhere in the middle of what there is.
 fn parameters(name: &str, many: i64) -> Vec<Param<'static>> {
     let middle = Param::Int(many / 2);
@@ -125,9 +132,11 @@ fn parameters(name: &str, many: i64) -> Vec<Param<'static>> {
         "log_point" => parameters = vec![Param::Text("default"), middle],
         name if name.starts_with("inbox") => {
             parameters.extend([middle, Param::Int(PAGE), Param::Int(0)]);
+            parameters.extend([NO_EVENT, Param::Int(0)]);
         }
         name if name.starts_with("thread_") => {
             parameters.extend([thread, middle, Param::Int(PAGE)]);
+            parameters.extend([NO_EVENT, Param::Int(0)]);
             if name.ends_with("_of_others") {
                 parameters.push(Param::Text("ana"));
             }
@@ -135,6 +144,20 @@ fn parameters(name: &str, many: i64) -> Vec<Param<'static>> {
         _ => parameters.extend([middle, Param::Int(PAGE)]),
     }
     parameters
+}
+
+/// The same for pages of which nothing is to be read: had in the newest edition, and asked for by an
+/// outsider; none for other reads.
+fn parameters_of_nothing(name: &str, many: i64) -> Vec<Vec<Param<'static>>> {
+    if !(name.starts_with("inbox") || name.starts_with("thread_")) {
+        return Vec::new();
+    }
+    let newest = 3_000_000 + u128::try_from(many).unwrap();
+    let mut had = parameters(name, many);
+    had[5] = Param::Id(uuid::Uuid::from_u128(newest));
+    let mut of_an_outsider = parameters(name, many);
+    of_an_outsider[1] = Param::Text("eve");
+    vec![had, of_an_outsider]
 }
 
 /// A parameter's type and value, as Postgres writes them.
@@ -265,27 +288,40 @@ async fn a_read_on_postgres_touches_the_rows_of_its_page_and_no_more(
         .await
         .unwrap();
     for (read, sql) in reads::<Postgres>() {
-        let parameters = parameters(read, MANY);
-        let (types, values): (Vec<_>, Vec<_>) = parameters.iter().map(literal).unzip();
-        let (types, values) = (types.join(", "), values.join(", "));
-        let prepare = format!("PREPARE this ({types}) AS {sql}");
-        connection.execute(AssertSqlSafe(prepare)).await.unwrap();
-        let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE this ({values})");
-        let row = connection.fetch_one(AssertSqlSafe(explain)).await.unwrap();
-        let plan: Value = row.get(0);
-        let touched = rows_touched(&plan[0]["Plan"]);
+        let plan = plan(&mut connection, &sql, &parameters(read, MANY)).await;
+        let touched = rows_touched(&plan);
         assert!(
             touched <= ROWS_MAX,
             "{read} touched {touched} rows: {plan:#}"
         );
         assert!(!plan.to_string().contains("Seq Scan"), "{read}: {plan:#}");
-        connection.execute("DEALLOCATE this").await.unwrap();
+        for parameters in parameters_of_nothing(read, MANY) {
+            let plan = self::plan(&mut connection, &sql, &parameters).await;
+            let touched = rows_touched(&plan);
+            assert!(
+                touched <= ROWS_OF_NOTHING,
+                "{read} of nothing touched {touched} rows: {plan:#}"
+            );
+        }
     }
     drop(connection);
     let server = env::var("LETTERBOX_TEST_POSTGRES_URL").unwrap();
     let mut admin = PgConnection::connect(&server).await.unwrap();
     let drop = format!("DROP DATABASE {name} WITH (FORCE)");
     admin.execute(AssertSqlSafe(drop)).await.unwrap();
+}
+
+/// How Postgres carries a statement out, and with how many rows.
+async fn plan(connection: &mut PgConnection, sql: &str, parameters: &[Param<'_>]) -> Value {
+    let (types, values): (Vec<_>, Vec<_>) = parameters.iter().map(literal).unzip();
+    let (types, values) = (types.join(", "), values.join(", "));
+    let prepare = format!("PREPARE this ({types}) AS {sql}");
+    connection.execute(AssertSqlSafe(prepare)).await.unwrap();
+    let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE this ({values})");
+    let row = connection.fetch_one(AssertSqlSafe(explain)).await.unwrap();
+    connection.execute("DEALLOCATE this").await.unwrap();
+    let mut plans: Value = row.get(0);
+    plans[0]["Plan"].take()
 }
 
 async fn sqlite_database(folder: &TempDir, many: i64) -> SqliteConnection {
@@ -302,6 +338,9 @@ async fn sqlite_database(folder: &TempDir, many: i64) -> SqliteConnection {
     }
     connection
 }
+
+/// How many steps SQLite takes to see that nothing is to be read; a page takes hundreds.
+const STEPS_OF_NOTHING: u64 = 60;
 
 /// How many of SQLite's instructions each read takes, by name.
 async fn instructions(many: i64) -> Vec<(&'static str, u64)> {
@@ -327,6 +366,17 @@ async fn instructions(many: i64) -> Vec<(&'static str, u64)> {
             .await
             .unwrap();
         instructions.push((read, steps.load(Ordering::Relaxed) - before));
+        for parameters in parameters_of_nothing(read, many) {
+            let before = steps.load(Ordering::Relaxed);
+            Sqlite::fetch(&mut connection, &sql, &parameters)
+                .await
+                .unwrap();
+            let steps = steps.load(Ordering::Relaxed) - before;
+            assert!(
+                steps <= STEPS_OF_NOTHING,
+                "{read} of nothing: {steps} steps"
+            );
+        }
     }
     instructions
 }
@@ -356,6 +406,8 @@ async fn a_page_takes_one_statement_however_many_threads_there_are(#[case] many:
         Param::Text("ana"),
         Param::Int(i64::MAX),
         Param::Int(PAGE),
+        Param::Int(0),
+        NO_EVENT,
         Param::Int(0),
     ];
     let answer = Sqlite::fetch(&mut connection, &sql, &params).await.unwrap();

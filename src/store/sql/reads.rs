@@ -5,15 +5,15 @@ use std::{collections::HashMap, sync::Arc};
 use super::{
     pages::{InboxAnswer, ThreadAnswer},
     rows::{
-        EventRow, Hex, List, LogAnswer, MessageRow, PointAnswer, SummaryAnswer, TenantRow,
-        ThreadRow, UserRecordRow, head, kind, parse,
+        EditionRow, EventRow, HeadRow, Hex, List, LogAnswer, MessageRow, PointAnswer,
+        SummaryAnswer, TenantRow, ThreadRow, UserRecordRow, head, kind, parse,
     },
 };
 use crate::{
     model::{
-        Direction, Encodings, EventBody, EventId, EventKind, InboxPage, InboxRows, LogPage,
-        LogPosition, LogRows, LoggedEvent, RequestId, Summary, TenantSummary, ThreadId, ThreadPage,
-        ThreadRows, ThreadSummary, Time, User, UserId, UserRecord, UserRows,
+        Direction, Edition, Encodings, EventBody, EventId, EventKind, InboxPage, InboxRows,
+        LogPage, LogPosition, LogRows, LoggedEvent, PageRead, RequestId, Summary, TenantSummary,
+        ThreadId, ThreadPage, ThreadRows, ThreadSummary, Time, User, UserId, UserRecord, UserRows,
     },
     store::{Error, Result},
 };
@@ -22,8 +22,16 @@ use crate::{
 pub(super) const LOG_PAGE_ROWS: usize = 256;
 
 /// A page that was read with one row more than asked for, to see whether more follow.
-pub(super) fn inbox(answer: &str, page: InboxPage) -> Result<InboxRows> {
+pub(super) fn inbox(
+    answer: &str,
+    page: InboxPage,
+    known: Option<Edition>,
+) -> Result<PageRead<InboxRows>> {
     let mut answer = InboxAnswer::of(answer)?;
+    let read = nothing_new(answer.head.take(), answer.edition.take());
+    if known.is_some() && read.edition == known {
+        return Ok(read);
+    }
     let mailbox = answer.mailbox.take().unwrap_or_default();
     let mut threads = answer.threads()?;
     // The newest first; read backward, the one next to where the reading began.
@@ -34,13 +42,13 @@ pub(super) fn inbox(answer: &str, page: InboxPage) -> Result<InboxRows> {
     let more = cut(&mut threads, page.size);
     // Past the end, by leaping, everything lies behind.
     let leapt_past = threads.is_empty() && page.skip > 0 && mailbox.of(page.folder) > 0;
-    Ok(InboxRows {
-        head: head(answer.head),
+    let page = Some(InboxRows {
         mailbox,
         threads,
         more,
         behind: answer.behind == 1 || leapt_past,
-    })
+    });
+    Ok(PageRead { page, ..read })
 }
 
 pub(super) fn summary(json: &str, user: &UserId) -> Result<Summary> {
@@ -77,8 +85,16 @@ pub(super) fn tenants(json: &str, size: u32) -> Result<(Vec<TenantSummary>, bool
 }
 
 /// A page that was read with one row more than asked for, to see whether more follow.
-pub(super) fn thread(answer: &str, page: &ThreadPage) -> Result<Option<ThreadRows>> {
+pub(super) fn thread(
+    answer: &str,
+    page: &ThreadPage,
+    known: Option<Edition>,
+) -> Result<Option<PageRead<ThreadRows>>> {
     let mut answer = ThreadAnswer::of(answer)?;
+    let read = nothing_new(answer.head.take(), answer.edition.take());
+    if known.is_some() && read.edition == known {
+        return Ok(Some(read));
+    }
     let Some((view, mut rows)) = answer.thread()? else {
         return Ok(None);
     };
@@ -100,13 +116,22 @@ pub(super) fn thread(answer: &str, page: &ThreadPage) -> Result<Option<ThreadRow
     let wanted = rows.len();
     let messages: Vec<_> = rows.into_iter().map_while(|(_, message)| message).collect();
     more |= messages.len() < wanted;
-    Ok(Some(ThreadRows {
-        head: head(answer.head),
+    let page = Some(ThreadRows {
         view,
         messages,
         more,
         behind,
-    }))
+    });
+    Ok(Some(PageRead { page, ..read }))
+}
+
+/// What is read of a page that is known in its newest edition.
+fn nothing_new<Page>(newest: Option<HeadRow>, edition: Option<EditionRow>) -> PageRead<Page> {
+    PageRead {
+        head: head(newest),
+        edition: edition.map(Edition::from),
+        page: None,
+    }
 }
 
 fn cut<Row>(rows: &mut Vec<Row>, size: u32) -> bool {

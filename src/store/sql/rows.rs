@@ -6,9 +6,9 @@ use uuid::Uuid;
 
 use crate::{
     model::{
-        EventId, EventKind, Fingerprint, LogPosition, Mailbox, MessageId, MessageView, Placement,
-        Profile, Sizes, TenantId, TenantSummary, ThreadId, ThreadSummary, ThreadView, Time, User,
-        UserId, UserRecord,
+        Edition, EventId, EventKind, Fingerprint, LogPosition, Mailbox, MessageId, MessageView,
+        Placement, Profile, Sizes, TenantId, TenantSummary, ThreadId, ThreadSummary, ThreadView,
+        Time, User, UserId, UserRecord,
     },
     store::{Error, Result},
 };
@@ -52,6 +52,19 @@ pub(super) fn head(row: Option<HeadRow>) -> LogPosition {
         number,
         event: EventId(id.id()),
     })
+}
+
+/// The edition of a user's pages.
+#[derive(Deserialize)]
+pub(super) struct EditionRow(Hex, i64);
+
+impl From<EditionRow> for Edition {
+    fn from(EditionRow(event, profiles): EditionRow) -> Self {
+        Self {
+            event: EventId(event.id()),
+            profiles,
+        }
+    }
 }
 
 /// Where the log ends, and how much the tenant then holds.

@@ -51,8 +51,9 @@ pub(super) fn rows<'a>(
 /// That something has changed which no event tells of.
 fn head<'a>(insert: &'static Insert, changes: &Changes<'_>) -> Rows<'a> {
     let mut rows = Rows::new(insert);
-    if changes.unlogged.is_some() {
-        rows.push([Value::Int(changes.unlogged)]);
+    if let Some(mark) = changes.unlogged {
+        let profiles = if changes.profiles { mark } else { 0 };
+        rows.push([mark.into(), profiles.into()]);
     }
     rows
 }

@@ -16,8 +16,9 @@ use super::{
 use crate::{
     metrics::Metrics,
     model::{
-        Direction, InboxPage, InboxRows, LogPage, LogPosition, LogReader, Summary, TenantId,
-        TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time, UserId, UserRows,
+        Direction, Edition, InboxPage, InboxRows, LogPage, LogPosition, LogReader, PageRead,
+        Summary, TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time,
+        UserId, UserRows,
     },
     store::{Error, Expiry, Optimistic, Result, Store, Transaction, Writing},
 };
@@ -158,23 +159,27 @@ where
         tenant: &TenantId,
         user: &UserId,
         page: InboxPage,
-    ) -> Result<InboxRows> {
+        known: Option<Edition>,
+    ) -> Result<PageRead<InboxRows>> {
         let start = match page.direction {
             Direction::Forward => i64::MAX,
             Direction::Backward => 0,
         };
         let sql = self.shared.statements.page_of_inbox(page);
+        let [event, profiles] = edition(known);
         let params = [
             Param::Text(tenant.as_str()),
             Param::Text(user.as_str()),
             Param::Int(page.from.unwrap_or(start)),
             Param::Int(i64::from(page.size) + 1),
             Param::Int(i64::from(page.skip)),
+            event,
+            profiles,
         ];
         let answer = self
             .answer(&self.shared.pools.readers, sql, &params)
             .await?;
-        reads::inbox(&answer, page)
+        reads::inbox(&answer, page, known)
     }
 
     async fn summary(&self, tenant: &TenantId, user: &UserId) -> Result<Summary> {
@@ -226,7 +231,8 @@ where
         tenant: &TenantId,
         user: &UserId,
         page: &ThreadPage,
-    ) -> Result<Option<ThreadRows>> {
+        known: Option<Edition>,
+    ) -> Result<Option<PageRead<ThreadRows>>> {
         let statements = &self.shared.statements;
         let (sql, start) = match (page.is_upwards(), &page.exclude_sender) {
             (true, None) => (&statements.thread_ascending, 0),
@@ -234,12 +240,15 @@ where
             (false, None) => (&statements.thread_descending, i64::from(i32::MAX)),
             (false, Some(_)) => (&statements.thread_descending_of_others, i64::from(i32::MAX)),
         };
+        let [event, profiles] = edition(known);
         let mut params = vec![
             Param::Text(tenant.as_str()),
             Param::Text(user.as_str()),
             Param::Id(page.thread.0),
             Param::Int(page.from.map_or(start, i64::from)),
             Param::Int(i64::from(page.size) + 1),
+            event,
+            profiles,
         ];
         if let Some(sender) = &page.exclude_sender {
             params.push(Param::Text(sender.as_str()));
@@ -247,7 +256,7 @@ where
         let answer = self
             .answer(&self.shared.pools.readers, sql, &params)
             .await?;
-        reads::thread(&answer, page)
+        reads::thread(&answer, page, known)
     }
 
     async fn has_thread(
@@ -359,6 +368,13 @@ where
         pools.writers.close().await;
         DB::closed(&shared.extras);
     }
+}
+
+/// The edition that a page is known in, as parameters; no event has the nil UUID.
+fn edition(known: Option<Edition>) -> [Param<'static>; 2] {
+    let known = known.map(|edition| (edition.event.0, edition.profiles));
+    let (event, profiles) = known.unwrap_or_default();
+    [Param::Id(event), Param::Int(profiles)]
 }
 
 /// The deployment's secret: 32 bytes, which Postgres writes with a prefix.

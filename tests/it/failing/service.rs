@@ -210,8 +210,9 @@ impl User {
             },
             mark_read: false,
         };
-        let read = self.messenger.thread(&self.caller, &read).await;
-        let rows = read.expect("a thread is read");
+        let read = self.messenger.thread(&self.caller, &read, None).await;
+        let rows = read.expect("a thread is read").page;
+        let rows = rows.expect("nothing is had");
         rows.messages.iter().map(line).collect()
     }
 
@@ -224,8 +225,9 @@ impl User {
             skip: 0,
             size: 200,
         };
-        let rows = self.messenger.inbox(&self.caller, page).await;
-        let rows = rows.expect("an inbox is read");
+        let read = self.messenger.inbox(&self.caller, page, None).await;
+        let rows = read.expect("an inbox is read").page;
+        let rows = rows.expect("nothing is had");
         let newest = rows.threads.iter().rev().map(|(_, view)| {
             let (count, sender) = (view.thread.message_count, &view.last_sender.id);
             format!("{count} {sender}: {}", view.snippet)

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use letterbox::{
     model::{
-        Changes, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs, Participant,
-        Summary, TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage, ThreadRows, Time,
-        UserId, UserRows,
+        Changes, Edition, InboxPage, InboxRows, Loaded, LogPage, LogPosition, LogReader, Needs,
+        PageRead, Participant, Summary, TenantId, TenantPage, TenantSummary, ThreadId, ThreadPage,
+        ThreadRows, Time, UserId, UserRows,
     },
     store::{Expiry, Optimistic, Result, Store, Transaction, Writing},
 };
@@ -69,8 +69,9 @@ impl Store for FailingStore {
         tenant: &TenantId,
         user: &UserId,
         page: InboxPage,
-    ) -> Result<InboxRows> {
-        self.real.inbox_page(tenant, user, page).await
+        known: Option<Edition>,
+    ) -> Result<PageRead<InboxRows>> {
+        self.real.inbox_page(tenant, user, page, known).await
     }
 
     async fn summary(&self, tenant: &TenantId, user: &UserId) -> Result<Summary> {
@@ -90,8 +91,9 @@ impl Store for FailingStore {
         tenant: &TenantId,
         user: &UserId,
         page: &ThreadPage,
-    ) -> Result<Option<ThreadRows>> {
-        self.real.thread_page(tenant, user, page).await
+        known: Option<Edition>,
+    ) -> Result<Option<PageRead<ThreadRows>>> {
+        self.real.thread_page(tenant, user, page, known).await
     }
 
     async fn has_thread(
@@ -270,5 +272,6 @@ fn leaked(changes: &Changes<'_>) -> Changes<'static> {
         events: changes.events.to_vec().leak(),
         sizes: changes.sizes,
         unlogged: changes.unlogged,
+        profiles: changes.profiles,
     }
 }

@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     reference::{
-        Action, Folder, MessageSeen, Names, PEOPLE, Reading, Step, Summary, Tenant, View, Watch,
-        Watcher,
+        Action, Folder, MessageSeen, Names, Order, PEOPLE, Reading, Step, Summary, Tenant, View,
+        Watch, Watcher,
     },
     support::{Client, GetThreadRequest, GetThreadResponse, ListInboxRequest},
 };
@@ -154,6 +154,30 @@ impl Pair {
         assert_eq!(counts, self.model.summary(user), "{user}'s summary");
         assert_eq!(words::user(answer.user), user);
         self.tokens.push((answer.resume_token, self.position()));
+    }
+
+    /// Compares the newest of a user's threads, and the thread's messages: pages that are asked for
+    /// again and again, of which most have been sent before.
+    pub(super) async fn check_newest(&mut self, user: &'static str) {
+        let Some(newest) = self.model.list(user, Folder::All).first().cloned() else {
+            return;
+        };
+        let request = ListInboxRequest {
+            page_size: 1,
+            folder: words::folder(Folder::All).into(),
+            ..Default::default()
+        };
+        let answer = self.clients[user].list_inbox(request).await;
+        let answer = answer.expect("a folder is listed");
+        let view = words::view(&self.names, answer.threads.into_iter().next());
+        assert_eq!(view, newest, "{user}'s newest thread");
+        self.tokens.push((answer.resume_token, self.position()));
+        let reading = Reading {
+            thread: newest.thread.name,
+            order: Order::NewestFirst,
+            exclude_sender: None,
+        };
+        self.check_thread(user, &reading, 0, None, &[200]).await;
     }
 
     /// Walks through a folder.

@@ -81,6 +81,16 @@ impl TestDatabase {
         }
     }
 
+    /// Puts a copy of it in its place, whoever uses it; Postgres only.
+    pub(crate) async fn restore(&self, copy: Self) {
+        let (server, name) = self.server_and_name();
+        let (_, copied) = copy.server_and_name();
+        statement(server, format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        statement(server, format!("ALTER DATABASE {copied} RENAME TO {name}")).await;
+        // It is not there any more.
+        std::mem::forget(copy);
+    }
+
     /// Runs a statement in it, past the service.
     pub(crate) async fn execute(&self, sql: &str) {
         execute(&self.url(), sql).await;

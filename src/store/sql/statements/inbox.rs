@@ -26,7 +26,7 @@ macro_rules! range {
     ($from:expr, $order:literal, $shelf:literal) => {
         concat!(
             "SELECT r.thread, r.user_number, r.position, r.placement, r.read_number, r.unread_count
-              FROM participants r WHERE r.tenant = $1 AND r.user_number = (SELECT number FROM me)
+              FROM participants r WHERE r.tenant = $1 AND r.user_number = (SELECT number FROM viewer)
               AND r.shelf = ",
             $shelf,
             " AND r.position ",
@@ -53,7 +53,7 @@ macro_rules! exists_on {
     ($there:expr, $shelf:literal) => {
         concat!(
             "EXISTS (SELECT 1 FROM participants r WHERE r.tenant = $1
-                AND r.user_number = (SELECT number FROM me) AND r.shelf = ",
+                AND r.user_number = (SELECT number FROM viewer) AND r.shelf = ",
             $shelf,
             " AND r.position ",
             $there,
@@ -62,12 +62,13 @@ macro_rules! exists_on {
     };
 }
 
-/// A page of an inbox: `$3` the position to read from, `$4` how many, `$5` how many to leap.
+/// A page of an inbox: `$3` the position to read from, `$4` how many, `$5` how many to leap, `$6` and
+/// `$7` the edition that it is known in.
 macro_rules! inbox {
     ($page:expr, $behind:expr) => {
         concat!(
             "WITH ",
-            me!(),
+            viewer!(),
             ", page AS MATERIALIZED (",
             $page,
             " LIMIT $4 OFFSET $5), ",
@@ -76,7 +77,9 @@ macro_rules! inbox {
                 concat!(
                     head!(),
                     ", ",
-                    mailbox!("(SELECT number FROM me)"),
+                    edition!(),
+                    ", ",
+                    mailbox!("told a", "(SELECT number FROM viewer)"),
                     ", ",
                     $behind
                 ),

@@ -43,12 +43,21 @@ macro_rules! head {
 /// aside where that is no longer kept; null where there are none.
 macro_rules! mailbox {
     ($number:expr) => {
+        mailbox!(
+            concat!(
+                "audience a WHERE a.tenant = $1 AND a.user_number = ",
+                $number,
+                " ORDER BY a.position DESC LIMIT 1"
+            ),
+            $number
+        )
+    };
+    ($newest:expr, $number:expr) => {
         concat!(
             "coalesce((SELECT CASE WHEN a.inbox IS NOT NULL THEN json_array(a.inbox, a.unread,
-                    a.sent, a.deleted, a.total, a.unread_messages) END
-                FROM audience a WHERE a.tenant = $1 AND a.user_number = ",
-            $number,
-            " ORDER BY a.position DESC LIMIT 1),
+                    a.sent, a.deleted, a.total, a.unread_messages) END FROM ",
+            $newest,
+            "),
                 (SELECT json_array(b.inbox, b.unread, b.sent, b.deleted, b.total,
                     b.unread_messages)
                 FROM mailboxes_at_rest b WHERE b.tenant = $1 AND b.user_number = ",
@@ -62,6 +71,34 @@ macro_rules! mailbox {
 macro_rules! me {
     () => {
         "me AS MATERIALIZED (SELECT number FROM users WHERE tenant = $1 AND id = $2)"
+    };
+}
+
+/// The caller, what tells them of something last, which is the edition of their pages, and their number
+/// again as `viewer`, unless the page is known in that edition (`$6`, `$7`): then there is
+/// nobody to find rows for.
+///
+/// One statement, and not a look before it: to prepare what is not run costs less than a second trip.
+macro_rules! viewer {
+    () => {
+        concat!(
+            me!(),
+            ", told AS MATERIALIZED (SELECT a.*,
+                    (SELECT e.id FROM events e WHERE e.tenant = $1 AND e.position = a.position)
+                        AS event,
+                    (SELECT h.profiles FROM log_heads h WHERE h.tenant = $1) AS profiles
+                    FROM audience a WHERE a.tenant = $1
+                    AND a.user_number = (SELECT number FROM me) ORDER BY a.position DESC LIMIT 1),
+                viewer AS MATERIALIZED (SELECT number FROM me WHERE NOT EXISTS (
+                    SELECT 1 FROM told WHERE event = $6 AND profiles = $7))"
+        )
+    };
+}
+
+/// The edition that a page is read in.
+macro_rules! edition {
+    () => {
+        "(SELECT json_array(hex(event), profiles) FROM told)"
     };
 }
 
@@ -96,24 +133,30 @@ macro_rules! view {
     };
 }
 
-/// Threads as the participants in these rows see them: their numbers in one text, with how long
-/// their texts are, and these in another; and all who take part.
+/// Threads as the participants in these rows see them: the numbers of each in one text, with how long
+/// its texts are, and these in another; and who takes part.
+macro_rules! seen {
+    ($participations:expr) => {
+        concat!(
+            "SELECT concat_ws(' ', p.position, hex(t.id), t.create_time, t.update_time, t.starter,
+                    t.message_count, p.user_number, p.placement, p.read_number, p.unread_count,
+                    t.last_sender, t.last_time, t.people, octet_length(t.subject),
+                    octet_length(t.snippet)) AS numbers,
+                t.people AS people, t.subject || t.snippet AS texts FROM ",
+            $participations,
+            " p CROSS JOIN EACH threads t WHERE t.tenant = $1 AND t.id = p.thread DONE"
+        )
+    };
+}
+
+/// Several threads, one after the other.
 macro_rules! listed {
     ($participations:expr) => {
         concat!(
-            "listed AS MATERIALIZED (SELECT
-                string_agg(concat_ws(' ', v.position, hex(v.id), v.create_time,
-                    v.update_time, v.starter, v.message_count, v.user_number, v.placement,
-                    v.read_number, v.unread_count, v.last_sender, v.last_time, v.people,
-                    octet_length(v.subject), octet_length(v.snippet)), ' ') AS numbers,
-                string_agg(v.people, ',') AS people,
-                string_agg(v.subject || v.snippet, '') AS texts FROM (
-                SELECT p.position, t.id, t.create_time, t.update_time, t.starter, t.message_count,
-                    p.user_number, p.placement, p.read_number, p.unread_count, t.last_sender,
-                    t.last_time, t.people, t.subject, t.snippet FROM ",
-            $participations,
-            " p CROSS JOIN EACH threads t WHERE t.tenant = $1 AND t.id = p.thread DONE
-                LIMIT 1000) AS v)"
+            "listed AS MATERIALIZED (SELECT string_agg(v.numbers, ' ') AS numbers,
+                string_agg(v.people, ',') AS people, string_agg(v.texts, '') AS texts FROM (",
+            seen!($participations),
+            " LIMIT 1000) AS v)"
         )
     };
 }
@@ -135,9 +178,9 @@ macro_rules! page_answer {
                     CROSS JOIN numbers_of(people) AS n) AS w
                 CROSS JOIN EACH users u WHERE u.tenant = $1 AND u.number = w.number DONE)
                 ) AS text),
-            (SELECT coalesce(numbers, '') FROM listed), ",
+            coalesce((SELECT numbers FROM listed), ''), ",
             $numbers,
-            "(SELECT coalesce(texts, '') FROM listed)",
+            "coalesce((SELECT texts FROM listed), '')",
             $texts,
             ")"
         )

@@ -9,9 +9,9 @@ use super::super::insert::{
 /// Waits for a tenant's turn; no row: the tenant has no head yet.
 pub(super) const TAKE_TURN: &str = "SELECT tenant FROM log_heads WHERE tenant = $1 FOR UPDATE";
 
-/// Marks a change that no event tells of.
+/// Marks a change that no event tells of, and that pages may show.
 pub(super) const MARK_UNLOGGED: &str =
-    "UPDATE log_heads SET unlogged = unlogged + 1 WHERE tenant = $1";
+    "UPDATE log_heads SET unlogged = unlogged + 1, profiles = unlogged + 1 WHERE tenant = $1";
 
 /// Makes a tenant's head.
 pub(super) const CREATE_HEAD: &str =
@@ -25,8 +25,10 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
     Insert {
         name: "save_head",
         table: "log_heads",
-        columns: &[("unlogged", Int)],
-        on_conflict: "ON CONFLICT (tenant) DO UPDATE SET unlogged = excluded.unlogged",
+        columns: &[("unlogged", Int), ("profiles", Int)],
+        on_conflict: "ON CONFLICT (tenant) DO UPDATE SET unlogged = excluded.unlogged,
+            profiles = CASE WHEN excluded.profiles > log_heads.profiles THEN excluded.profiles
+                ELSE log_heads.profiles END",
     },
     Insert {
         name: "save_users",
