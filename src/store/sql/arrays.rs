@@ -27,26 +27,18 @@ pub(super) fn inserts(inserts: &[&Insert], commit: Commit) -> String {
         Commit::Later => "log_heads",
         Commit::AtOnce => "head",
     };
+    if let ([insert], Commit::Later) = (inserts, commit) {
+        return alone(insert);
+    }
     let texts = inserts.iter().map(|insert| {
-        let columns = insert.columns.iter().zip(&mut parameters);
-        let (names, arrays): (Vec<String>, Vec<String>) = columns
-            .map(|((name, kind), parameter)| {
-                (
-                    format!("r.{name}"),
-                    format!("${parameter}::{}[]", kind.postgres()),
-                )
-            })
-            .unzip();
-        let names_of_rows = names.join(", ").replace("r.", "");
-        let rows = format!("unnest({}) AS r ({names_of_rows})", arrays.join(", "));
-        insert.text(heads, &names, &rows)
+        let arrays = insert.columns.iter().zip(&mut parameters);
+        let values = arrays
+            .map(|((_, kind), parameter)| format!("unnest(${parameter}::{}[])", kind.postgres()));
+        insert.text(&values.collect::<Vec<_>>(), &format!("{heads} h"))
     });
     let texts: Vec<String> = texts.collect();
     match commit {
-        Commit::Later => match &texts[..] {
-            [text] => text.clone(),
-            texts => counted(texts),
-        },
+        Commit::Later => counted(&texts),
         Commit::AtOnce => {
             let newest = parameters.next().unwrap_or_default();
             let head = NOBODY_ELSES_HEAD
@@ -58,6 +50,22 @@ pub(super) fn inserts(inserts: &[&Insert], commit: Commit) -> String {
             format!("WITH {head}{parts}\nSELECT count(*) FROM head")
         }
     }
+}
+
+/// An INSERT alone, in the form that Citus runs where the tenant lies. Arrays beside each other in FROM
+/// are read into a table first: of the statement that writes one message that was a sixth.
+fn alone(insert: &Insert) -> String {
+    let columns = insert.columns.iter().zip(2..);
+    let (names, arrays): (Vec<&str>, Vec<String>) = columns
+        .map(|((name, kind), parameter)| (*name, format!("${parameter}::{}[]", kind.postgres())))
+        .unzip();
+    let values = names.iter().map(|name| format!("r.{name}"));
+    let from = format!(
+        "log_heads h CROSS JOIN unnest({}) AS r ({})",
+        arrays.join(", "),
+        names.join(", ")
+    );
+    insert.text(&values.collect::<Vec<_>>(), &from)
 }
 
 /// INSERTs together, with how many rows they wrote.

@@ -37,15 +37,15 @@ pub(crate) enum Kind {
 }
 
 impl Insert {
-    /// The text, given where the tenant's head row comes from, how a row's columns are named, and
-    /// where the rows come from.
-    pub(super) fn text(&self, heads: &str, values: &[String], rows: &str) -> String {
+    /// The text, given how a row's columns are named, and where they and the tenant's head row `h` come
+    /// from.
+    pub(super) fn text(&self, values: &[String], from: &str) -> String {
         let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         let (table, names, values) = (self.table, names.join(", "), values.join(", "));
         let on_conflict = self.on_conflict;
         format!(
             "INSERT INTO {table} (tenant, {names}) SELECT h.tenant, {values}
-            FROM {heads} h CROSS JOIN {rows} WHERE h.tenant = $1 {on_conflict}"
+            FROM {from} WHERE h.tenant = $1 {on_conflict}"
         )
     }
 }

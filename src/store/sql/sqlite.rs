@@ -190,11 +190,8 @@ impl Backend for Sqlite {
                     Kind::Int | Kind::Text => format!("r.value->>{index}"),
                 })
                 .collect();
-            insert.text(
-                "log_heads",
-                &values,
-                &format!("jsonb_each(${parameter}) AS r"),
-            )
+            let from = format!("log_heads h CROSS JOIN jsonb_each(${parameter}) AS r");
+            insert.text(&values, &from)
         });
         let texts = texts.collect::<Vec<_>>().join(";\n");
         match commit {
