@@ -43,6 +43,7 @@ const READERS: u32 = 4;
 ///
 /// Reads that overlap never let it start over by themselves, so it would grow for ever.
 const WAL_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The same in SQLite's pages of 4 KiB, for when the file is longer than what it holds.
 const WAL_PAGES_MAX: i64 = 4096;
 
 /// Takes the write-ahead log in, where nobody reads it.
