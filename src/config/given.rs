@@ -7,10 +7,9 @@ use std::{
 
 use clap::parser::ValueSource;
 
-use super::{
-    Clients, Limits, SettingError, clients,
-    shown::{Holding, Shown},
-};
+use toml::Value;
+
+use super::{Clients, SettingError, clients, values::Shown};
 
 /// The file that is read where none is named, if it is there.
 const DEFAULT_FILE: &str = "letterbox.toml";
@@ -26,39 +25,19 @@ pub(super) struct Given {
     holding: Vec<Holding>,
 }
 
-/// The names of all settings, as flags and in the file.
-const NAMES: &[&str] = &[
-    "listen",
-    "database-url",
-    "auth",
-    "jwt-key",
-    "jwt-issuer",
-    "jwt-audience",
-    "jwt-tenant-claim",
-    "tls-cert",
-    "tls-key",
-    "tls-client-ca",
-    "grpc-web",
-    "grpc-web-origins",
-    "trust-network",
-    "require-tenant",
-    "known-users-only",
-    "show-started-threads",
-    "hide-email-addresses",
-    "operator-tenant",
-    "heartbeat-interval",
-    "watch-stall-timeout",
-    "event-retention",
-    "drain-timeout",
-    "metrics-listen",
-    "otlp-endpoint",
-    "otlp-sampling",
-    "log",
-    "log-format",
-];
+/// A setting that holds.
+pub(super) struct Holding {
+    pub(super) name: String,
+    /// None: it is not set, and has no default.
+    pub(super) value: Option<Value>,
+    /// What it was given by; none: it is the default.
+    pub(super) place: Option<String>,
+}
 
 impl Given {
+    /// What is given of the settings that there are, in the file that is named or found.
     pub(super) fn collect(
+        names: &[&str],
         matches: &clap::ArgMatches,
         config: Option<&str>,
     ) -> Result<Self, SettingError> {
@@ -67,7 +46,7 @@ impl Given {
             _ => Some(PathBuf::from(DEFAULT_FILE)).filter(|path| path.exists()),
         };
         let mut given = match file {
-            Some(path) => Self::of_file(&path)?,
+            Some(path) => Self::of_file(names, &path)?,
             None => Self::default(),
         };
         // A global argument's value is among the matches of the innermost subcommand.
@@ -75,7 +54,7 @@ impl Given {
         while let Some((_, submatches)) = innermost.subcommand() {
             innermost = submatches;
         }
-        for name in NAMES.iter().chain(Limits::NAMES) {
+        for name in names {
             let id = name.replace('-', "_");
             let value = innermost.get_one::<String>(&id);
             let variable = format!("LETTERBOX_{}", id.to_uppercase());
@@ -92,37 +71,33 @@ impl Given {
         Ok(given)
     }
 
-    fn of_file(path: &Path) -> Result<Self, SettingError> {
-        let named = path.display();
+    fn of_file(names: &[&str], path: &Path) -> Result<Self, SettingError> {
+        let file = path.display();
         let text = std::fs::read_to_string(path)
-            .map_err(|error| SettingError(format!("cannot read {named}: {error}")))?;
+            .map_err(|error| SettingError(format!("cannot read {file}: {error}")))?;
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
             let start = error.span().map_or(0, |span| span.start);
             let line = text[..start.min(text.len())].matches('\n').count() + 1;
-            SettingError(format!("{named}: line {line}: {}", error.message()))
+            SettingError(format!("{file}: line {line}: {}", error.message()))
         })?;
         let mut given = Self::default();
         for (key, value) in table {
             let name = key.replace('_', "-");
             if name == clients::NAME {
-                given.clients = clients::read(value, &named.to_string())?;
+                given.clients = clients::read(value, &file.to_string())?;
                 continue;
             }
-            if !NAMES
-                .iter()
-                .chain(Limits::NAMES)
-                .any(|known| *known == name)
-            {
-                return Err(SettingError(format!("{named}: no such setting: {key}")));
+            if !names.contains(&name.as_str()) {
+                return Err(SettingError(format!("{file}: no such setting: {key}")));
             }
             let value = match value {
                 toml::Value::String(text) => text,
                 toml::Value::Boolean(_) | toml::Value::Integer(_) | toml::Value::Float(_) => {
                     value.to_string()
                 }
-                _ => return Err(SettingError(format!("{named}: {key} must be a text"))),
+                _ => return Err(SettingError(format!("{file}: {key} must be a text"))),
             };
-            given.values.insert(name, (value, named.to_string()));
+            given.values.insert(name, (value, file.to_string()));
         }
         Ok(given)
     }

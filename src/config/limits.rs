@@ -7,10 +7,11 @@ use std::{
 
 use clap::Args;
 
-use super::{SettingError, given::Given, settings::duration};
-
-const KIB: usize = 1024;
-const MIB: usize = 1024 * KIB;
+use super::{
+    SettingError,
+    given::Given,
+    values::{KIB, MIB, bytes, count, duration, optional},
+};
 
 /// How much of everything there may be. What is over a limit is refused or let go, and counted by
 /// `letterbox_limits_hit_total`.
@@ -153,53 +154,6 @@ impl Limits {
             given.read(name, field, duration)?;
         }
         Ok(limits)
-    }
-}
-
-/// A number of something, of which there has to be one at least.
-fn count<T: std::str::FromStr>(text: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("`{text}` is not a number from 1"))
-}
-
-/// The same, or `off`.
-fn optional<T: std::str::FromStr>(text: &str) -> Result<Option<T>, String> {
-    if text == "off" {
-        return Ok(None);
-    }
-    text.parse()
-        .map(Some)
-        .map_err(|_| format!("`{text}` is neither a number from 1 nor off"))
-}
-
-/// A number of bytes, such as 65536, 64KiB or 4MiB.
-fn bytes(text: &str, least: usize, most: usize) -> Result<usize, String> {
-    let (digits, unit) = match text.strip_suffix("KiB") {
-        Some(digits) => (digits, KIB),
-        None => match text.strip_suffix("MiB") {
-            Some(digits) => (digits, MIB),
-            None => (text, 1),
-        },
-    };
-    let number: Option<usize> = digits.trim_end().parse().ok();
-    let bytes = number.and_then(|number| number.checked_mul(unit));
-    bytes
-        .filter(|bytes| (least..=most).contains(bytes))
-        .ok_or_else(|| {
-            format!(
-                "`{text}` is not a number of bytes from {} to {}",
-                written(least),
-                written(most)
-            )
-        })
-}
-
-/// Bytes as they are best written.
-fn written(bytes: usize) -> String {
-    match bytes {
-        bytes if bytes.is_multiple_of(MIB) => format!("{}MiB", bytes / MIB),
-        bytes if bytes.is_multiple_of(KIB) => format!("{}KiB", bytes / KIB),
-        bytes => bytes.to_string(),
     }
 }
 

@@ -6,6 +6,7 @@ mod limits;
 mod options;
 mod settings;
 mod shown;
+mod values;
 
 use clap::{Arg, CommandFactory, FromArgMatches, error::ErrorKind};
 use clap_mangen::Man;
@@ -56,7 +57,8 @@ where
     };
     let cli = Cli::from_arg_matches(&matches).map_err(|error| first_line(&error))?;
     let settings = || {
-        let mut given = Given::collect(&matches, cli.options.config.as_deref())?;
+        let names = [Settings::NAMES, Limits::NAMES].concat();
+        let mut given = Given::collect(&names, &matches, cli.options.config.as_deref())?;
         Ok((Settings::from_given(&mut given)?, given))
     };
     match cli.command.unwrap_or(Subcommands::Run(Command::Serve)) {

@@ -1,18 +1,16 @@
 //! What the settings mean.
 
-use std::{
-    net::{SocketAddr, ToSocketAddrs},
-    path::PathBuf,
-    time::Duration,
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use http::HeaderValue;
+use toml::Value;
+
+use super::{
+    Clients, Limits, SettingError, clients,
+    given::Given,
+    values::{Shown, address, duration, endpoint, origins, ratio, switch, tenant},
 };
-
-use http::{HeaderValue, Uri};
-
-use super::{Clients, Limits, SettingError, clients, given::Given};
 use crate::{model::TenantId, store::Address};
-
-/// The longest time that a setting can be; what is longer is a mistake.
-const TIME_MAX: Duration = Duration::from_hours(100 * 366 * 24);
 
 /// What the options mean.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,6 +133,37 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Their names, as flags and in the file; not those of the limits.
+    pub(super) const NAMES: &[&str] = &[
+        "listen",
+        "database-url",
+        "auth",
+        "jwt-key",
+        "jwt-issuer",
+        "jwt-audience",
+        "jwt-tenant-claim",
+        "tls-cert",
+        "tls-key",
+        "tls-client-ca",
+        "grpc-web",
+        "grpc-web-origins",
+        "trust-network",
+        "require-tenant",
+        "known-users-only",
+        "show-started-threads",
+        "hide-email-addresses",
+        "operator-tenant",
+        "heartbeat-interval",
+        "watch-stall-timeout",
+        "event-retention",
+        "drain-timeout",
+        "metrics-listen",
+        "otlp-endpoint",
+        "otlp-sampling",
+        "log",
+        "log-format",
+    ];
+
     pub(super) fn from_given(given: &mut Given) -> Result<Self, SettingError> {
         let mut settings = Self::default();
         given.read("listen", &mut settings.listen, address)?;
@@ -251,72 +280,21 @@ impl Settings {
     }
 }
 
-fn address(text: &str) -> Result<SocketAddr, String> {
-    let resolved = text.to_socket_addrs().ok().and_then(|mut all| all.next());
-    resolved.ok_or_else(|| format!("`{text}` is not an address such as 127.0.0.1:50051"))
-}
-
-fn endpoint(text: &str) -> Result<String, String> {
-    let url: Option<Uri> = text.parse().ok();
-    let usable = url.is_some_and(|url| {
-        matches!(url.scheme_str(), Some("http" | "https")) && url.host().is_some()
-    });
-    let problem = || "is not a URL such as http://127.0.0.1:4317".to_owned();
-    usable.then(|| text.to_owned()).ok_or_else(problem)
-}
-
-fn ratio(text: &str) -> Result<f64, String> {
-    let ratio: Option<f64> = text.parse().ok();
-    ratio
-        .filter(|ratio| (0.0..=1.0).contains(ratio))
-        .ok_or_else(|| format!("`{text}` is not a number from 0 to 1"))
-}
-
-/// Origins, separated by commas.
-fn origins(text: &str) -> Result<Vec<HeaderValue>, String> {
-    text.split(',').map(str::trim).map(origin).collect()
-}
-
-/// An origin in the very form that a browser sends, since that is compared byte for byte.
-fn origin(text: &str) -> Result<HeaderValue, String> {
-    let as_sent = || {
-        let uri: Uri = text.parse().ok()?;
-        let (scheme, authority) = (uri.scheme_str()?, uri.authority()?);
-        let default_port = match scheme {
-            "https" => Some(443),
-            "http" => Some(80),
-            _ => None,
-        };
-        let plain = !authority.as_str().contains('@')
-            && !text.bytes().any(|byte| byte.is_ascii_uppercase())
-            && (authority.port_u16().is_none() || authority.port_u16() != default_port);
-        (plain && text == format!("{scheme}://{authority}")).then(|| text.parse().ok())?
-    };
-    as_sent().ok_or_else(|| {
-        format!("`{text}` is not an origin as browsers send it, such as https://app.example")
-    })
-}
-
-fn switch(text: &str) -> Result<bool, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "on" | "yes" | "1" => Ok(true),
-        "false" | "off" | "no" | "0" => Ok(false),
-        _ => Err(format!("`{text}` is neither true nor false")),
+impl Shown for Auth {
+    fn shown(&self) -> Option<Value> {
+        Some(Value::from(match self {
+            Self::TrustedHeader => "trusted-header",
+            Self::Jwt => "jwt",
+        }))
     }
 }
 
-fn tenant(text: &str) -> Result<Option<TenantId>, String> {
-    let tenant = TenantId::parse(text).map(Some);
-    tenant.ok_or_else(|| {
-        format!("`{text}` is no tenant: 1 to 63 of a-z, 0-9 and `-`, beginning with a letter")
-    })
-}
-
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    match humantime::parse_duration(text) {
-        Ok(Duration::ZERO) => Err("must be more than nothing".to_owned()),
-        Ok(duration) if duration > TIME_MAX => Err("must be at most 100 years".to_owned()),
-        Ok(duration) => Ok(duration),
-        Err(_) => Err(format!("`{text}` is not a time such as 30s, 5m or 7d")),
+impl Shown for LogFormat {
+    fn shown(&self) -> Option<Value> {
+        Some(Value::from(match self {
+            Self::Auto => "auto",
+            Self::Text => "text",
+            Self::Json => "json",
+        }))
     }
 }

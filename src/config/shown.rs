@@ -1,37 +1,13 @@
 //! `letterbox config`: the settings that hold, in the form of a settings file.
 
-use std::{
-    collections::BTreeMap,
-    net::SocketAddr,
-    num::{NonZeroU32, NonZeroUsize},
-    path::PathBuf,
-    time::Duration,
-};
+use std::collections::BTreeMap;
 
-use http::HeaderValue;
 use toml::Value;
 
 use super::{
     clients,
-    given::Given,
-    settings::{Auth, LogFormat},
+    given::{Given, Holding},
 };
-use crate::model::TenantId;
-
-/// A setting that holds.
-pub(super) struct Holding {
-    pub(super) name: String,
-    /// None: it is not set, and has no default.
-    pub(super) value: Option<Value>,
-    /// What it was given by; none: it is the default.
-    pub(super) place: Option<String>,
-}
-
-/// What can be a setting's value.
-pub(super) trait Shown {
-    /// As a file would have it; none: not set.
-    fn shown(&self) -> Option<Value>;
-}
 
 /// The settings as a file, each with where it comes from.
 pub(super) fn file(given: &Given) -> String {
@@ -84,53 +60,6 @@ fn without_password(text: &str) -> String {
     let parameters: Vec<String> = parameters.collect();
     let mark = if query.is_empty() { "" } else { "?" };
     format!("{scheme}://{rest}{mark}{}", parameters.join("&"))
-}
-
-macro_rules! shown {
-    ($($type:ty: |$value:ident| $shown:expr;)*) => {
-        $(impl Shown for $type {
-            fn shown(&self) -> Option<Value> {
-                let $value = self;
-                Some(Value::from($shown))
-            }
-        })*
-    };
-}
-
-shown! {
-    String: |text| text.clone();
-    SocketAddr: |address| address.to_string();
-    PathBuf: |path| path.display().to_string();
-    TenantId: |tenant| tenant.as_str();
-    bool: |switch| *switch;
-    f64: |number| *number;
-    Duration: |time| humantime::format_duration(*time).to_string();
-    usize: |number| i64::try_from(*number).unwrap_or(i64::MAX);
-    NonZeroUsize: |number| i64::try_from(number.get()).unwrap_or(i64::MAX);
-    NonZeroU32: |number| i64::from(number.get());
-    Auth: |mode| match mode {
-        Auth::TrustedHeader => "trusted-header",
-        Auth::Jwt => "jwt",
-    };
-    LogFormat: |format| match format {
-        LogFormat::Auto => "auto",
-        LogFormat::Text => "text",
-        LogFormat::Json => "json",
-    };
-}
-
-impl<T: Shown> Shown for Option<T> {
-    fn shown(&self) -> Option<Value> {
-        self.as_ref().and_then(Shown::shown)
-    }
-}
-
-impl Shown for Vec<HeaderValue> {
-    fn shown(&self) -> Option<Value> {
-        let texts = self.iter().filter_map(|value| value.to_str().ok());
-        let texts: Vec<&str> = texts.collect();
-        (!texts.is_empty()).then(|| Value::from(texts.join(",")))
-    }
 }
 
 #[cfg(test)]

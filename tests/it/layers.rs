@@ -51,14 +51,14 @@ fn sources() -> Vec<Source> {
         let text = fs::read_to_string(&path).expect("a source is a text");
         let (tokens, test_modules) = without_tests(tokens(&text));
         let folder = path.parent().expect("a file is in a folder");
-        of_tests.extend(
-            test_modules
-                .iter()
-                .map(|name| folder.join(format!("{name}.rs"))),
-        );
+        of_tests.extend(test_modules.iter().map(|name| folder.join(name)));
         sources.push((path, tokens));
     }
-    sources.retain(|(path, _)| !of_tests.contains(path));
+    // A module is a file or a folder.
+    sources.retain(|(path, _)| {
+        let mut modules = of_tests.iter();
+        !modules.any(|module| *path == module.with_extension("rs") || path.starts_with(module))
+    });
     sources
         .into_iter()
         .map(|(path, tokens)| Source {
