@@ -52,7 +52,8 @@ pub struct Edition {
 pub struct PageRead<Page> {
     /// Where the log ended when this was read.
     pub head: LogPosition,
-    /// The edition; none where no event is kept that tells the user of something.
+    /// The edition; none where no event is kept that tells the user of something, or the page is of no
+    /// one moment.
     pub edition: Option<Edition>,
     /// The page; none where it is known in this edition.
     pub page: Option<Page>,

@@ -129,7 +129,7 @@ pub(super) fn thread(
 fn nothing_new<Page>(newest: Option<HeadRow>, edition: Option<EditionRow>) -> PageRead<Page> {
     PageRead {
         head: head(newest),
-        edition: edition.map(Edition::from),
+        edition: edition.and_then(EditionRow::edition),
         page: None,
     }
 }

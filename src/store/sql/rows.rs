@@ -58,12 +58,12 @@ pub(super) fn head(row: Option<HeadRow>) -> LogPosition {
 #[derive(Deserialize)]
 pub(super) struct EditionRow(Hex, i64);
 
-impl From<EditionRow> for Edition {
-    fn from(EditionRow(event, profiles): EditionRow) -> Self {
-        Self {
-            event: EventId(event.id()),
-            profiles,
-        }
+impl EditionRow {
+    /// None where there is no such event, whatever the reason: it is not known by anything then.
+    pub(super) fn edition(self) -> Option<Edition> {
+        let Self(event, profiles) = self;
+        let event = EventId(event.0?);
+        Some(Edition { event, profiles })
     }
 }
 
