@@ -26,7 +26,7 @@ pub use self::{
     pages::{PageMetrics, PageSource},
     process::{ProcessMetrics, Reread},
     rpc::{CODES, Rpc, RpcMetrics},
-    writer::{Repeat, Step, WriterMetrics},
+    writer::{LoadedFrom, Repeat, Step, WriterMetrics},
 };
 use families::Families;
 

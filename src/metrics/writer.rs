@@ -48,6 +48,16 @@ label! {
     }
 }
 
+label! {
+    /// Where it is learned what a batch touches, or whether what was learned is still so.
+    LoadedFrom in "source" {
+        /// The tables were asked.
+        Tables = "tables",
+        /// The process remembers all of it.
+        Memory = "memory",
+    }
+}
+
 /// What waits to be written, and how long writing takes.
 pub struct WriterMetrics {
     queue_commands: IntGauge,
@@ -56,6 +66,7 @@ pub struct WriterMetrics {
     queue_seconds: Histogram,
     steps: Vec<Histogram>,
     repeats: Vec<IntCounter>,
+    loads: Vec<IntCounter>,
 }
 
 impl WriterMetrics {
@@ -90,6 +101,11 @@ impl WriterMetrics {
                 "Batches that were to be carried out again.",
                 Repeat::LABEL,
             ),
+            loads: families.counters(
+                "letterbox_writer_loads_total",
+                "Times that it was learned what a batch touches, by where from.",
+                LoadedFrom::LABEL,
+            ),
         }
     }
 
@@ -118,6 +134,11 @@ impl WriterMetrics {
     /// Counts a step that was taken.
     pub fn step(&self, step: Step, took: Duration) {
         self.steps[step as usize].observe(took.as_secs_f64());
+    }
+
+    /// Counts a time that it was learned what a batch touches.
+    pub fn loaded(&self, from: LoadedFrom) {
+        self.loads[from as usize].inc();
     }
 
     /// Counts a batch that is carried out again.

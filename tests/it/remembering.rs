@@ -92,6 +92,28 @@ async fn a_thread_goes_on_from_what_another_server_has_written() {
     }
 }
 
+/// How often a server has had all that a batch touches in its memory.
+async fn remembered(server: &TestServer) -> i64 {
+    let series = "letterbox_writer_loads_total{source=\"memory\"}";
+    server.scrape().await.count(series)
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_user_does_not_make_a_server_forget_the_others(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = TestServer::start(database).await;
+    let ana = server.client("ana");
+    ana.start("plans", &["ben"], "Lunch?").await;
+    let before = remembered(&server).await;
+    ana.start("more plans", &["ben"], "Dinner?").await;
+    assert_eq!(remembered(&server).await, before + 1);
+    ana.start("hello", &["cleo"], "Hello").await;
+    ana.start("other plans", &["ben"], "Breakfast?").await;
+    assert_eq!(remembered(&server).await, before + 2);
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_command_did_the_next_one_sees_though_nothing_is_read_anew(

@@ -15,6 +15,7 @@ use super::{
     statements::Asked,
 };
 use crate::{
+    metrics::LoadedFrom,
     model::{Changes, Loaded, Needs, TenantId},
     store::{Error, Result},
 };
@@ -71,6 +72,12 @@ impl<DB: Backend> Session<DB> {
         self.answered(done)
     }
 
+    /// Has remembered again what was taken to rely on it. It is as good as it was.
+    pub(super) fn give_back(&mut self, tenant: TenantId) {
+        let memory = std::mem::take(&mut self.memory);
+        self.shared.memories.keep(tenant, memory);
+    }
+
     /// Loads what a batch touches.
     pub(super) async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded> {
         let former = self.shared.memories.take(tenant);
@@ -102,6 +109,9 @@ impl<DB: Backend> Session<DB> {
             self.memory = Memory::of(&found, numbers, Some(former));
             loaded = found;
         }
+        if lacking == Needs::default() {
+            self.shared.metrics.writer.loaded(LoadedFrom::Memory);
+        }
         self.remembered = true;
         Ok(self.memory.fill(needs, loaded))
     }
@@ -115,12 +125,12 @@ impl<DB: Backend> Session<DB> {
                 return Ok(false);
             }
         }
-        let memory = std::mem::take(&mut self.memory);
-        self.shared.memories.keep(tenant.clone(), memory);
+        self.give_back(tenant.clone());
         Ok(true)
     }
 
     async fn look_up(&mut self, tenant: &TenantId, needs: &Needs) -> Result<(Loaded, UserNumbers)> {
+        self.shared.metrics.writer.loaded(LoadedFrom::Tables);
         let [users, threads, messages, requests, marks] = load::params(needs)?;
         let tenant = Param::Text(tenant.as_str());
         let params = [tenant, users, threads, messages, requests, marks];

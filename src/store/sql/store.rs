@@ -151,7 +151,7 @@ where
         let writer = self.shared.pools.writers.acquire().await;
         let writer = writer.map_err(DB::classify)?;
         let session = Session::new(Arc::clone(&self.shared), writer);
-        Ok(Some(Box::new(SqlOptimistic(session))))
+        Ok(Some(Box::new(SqlOptimistic::new(session))))
     }
 
     async fn inbox_page(
