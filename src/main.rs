@@ -8,11 +8,11 @@ use std::{
 };
 
 use letterbox::{
-    config::{self, Parsed},
+    config::{self, Command, Parsed},
     server::StartError,
     telemetry,
 };
-use tokio::runtime::Runtime;
+use tokio::runtime::{self, Runtime};
 
 use self::commands::fail;
 
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         }
         Err(error) => return fail(&error.to_string(), EXIT_SETTING),
     };
-    let runtime = match Runtime::new() {
+    let runtime = match runtime(&command) {
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("cannot start: {error}"), 1),
     };
@@ -58,4 +58,13 @@ fn main() -> ExitCode {
         Err(error @ StartError::Setting(_)) => fail(&error.to_string(), EXIT_SETTING),
         Err(error) => fail(&error.to_string(), 1),
     }
+}
+
+/// A thread for each processor; for callers that measure, none that has no caller.
+fn runtime(command: &Command) -> io::Result<Runtime> {
+    let mut runtime = runtime::Builder::new_multi_thread();
+    if let Command::Bench(options) = command {
+        runtime.worker_threads(options.threads());
+    }
+    runtime.enable_all().build()
 }

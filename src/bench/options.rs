@@ -1,6 +1,10 @@
 //! The command line of `letterbox bench`.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{
+    num::{NonZeroU32, NonZeroUsize},
+    thread,
+    time::Duration,
+};
 
 use clap::{Args, Subcommand, ValueEnum};
 
@@ -17,6 +21,25 @@ pub struct Options {
     pub(super) target: Target,
     #[command(flatten)]
     pub(super) load: Load,
+}
+
+impl Options {
+    /// How many threads the callers take: one each, but no more than there are processors, as in pgbench. A
+    /// second thread for one caller would wake it where it had better go on.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        let processors = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let target = match &self.action {
+            Some(Action::Fill(target)) => target,
+            None => &self.target,
+        };
+        let watchers = match self.mix {
+            Some(Mix::Watch) => self.load.watchers.get(),
+            _ => 0,
+        };
+        let callers = target.callers.get().saturating_add(watchers);
+        processors.min(usize::try_from(callers).unwrap_or(usize::MAX))
+    }
 }
 
 /// What else than a measurement there is to do.

@@ -14,7 +14,7 @@ mod reading;
 mod writer;
 mod writing;
 
-use std::{io, sync::Arc};
+use std::sync::Arc;
 
 use quick_cache::sync::Cache;
 use tokio::sync::mpsc;
@@ -78,8 +78,9 @@ pub struct Messenger {
 }
 
 impl Messenger {
-    /// Starts the writer, the feed and the housekeeping; fails where there is no thread to be had.
-    pub fn start(parts: Parts) -> io::Result<Arc<Self>> {
+    /// Starts the writer, the feed and the housekeeping.
+    #[must_use]
+    pub fn start(parts: Parts) -> Arc<Self> {
         let (moved, heard) = mpsc::unbounded_channel();
         let writer = Writer::start(
             Arc::clone(&parts.store),
@@ -89,7 +90,7 @@ impl Messenger {
             parts.queue_limits,
             moved,
             Arc::clone(&parts.metrics),
-        )?;
+        );
         let closing = CancellationToken::new();
         tokio::spawn(closing.clone().run_until_cancelled_owned(housekeeping::run(
             Arc::clone(&parts.store),
@@ -104,14 +105,14 @@ impl Messenger {
             parts.metrics,
             heard,
         );
-        Ok(Arc::new(Self {
+        Arc::new(Self {
             fingerprints: FingerprintKey(parts.store.secret()),
             store: parts.store,
             writer,
             feed,
             known: Arc::new(Cache::new(KNOWN_USERS)),
             closing,
-        }))
+        })
     }
 
     /// Watches what happens to a caller (or, for [`LogReader::Everyone`], to the whole tenant),

@@ -88,9 +88,6 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error(transparent)]
     Database(#[from] OpenError),
-    /// The system gives no thread.
-    #[error("cannot start a thread: {0}")]
-    Thread(#[source] std::io::Error),
 }
 
 /// A server that listens, over an open database.
@@ -132,7 +129,7 @@ impl Server {
         let store = store::open(&database_address(&settings)?, Arc::clone(&metrics)).await?;
 
         let messenger_parts = messenger_parts(&settings, &parts, Arc::clone(&store), &metrics);
-        let messenger = Messenger::start(messenger_parts).map_err(StartError::Thread)?;
+        let messenger = Messenger::start(messenger_parts);
         let limits = Limits::new(CallLimits::from(&settings.limits), Arc::clone(&metrics));
         let messaging = Messaging::new(
             Arc::clone(&messenger),

@@ -22,7 +22,7 @@ impl Workshop {
         let metrics = Metrics::new();
         let store = store::open(&database_address(settings)?, Arc::clone(&metrics)).await?;
         let messenger_parts = messenger_parts(settings, parts, Arc::clone(&store), &metrics);
-        let messenger = Messenger::start(messenger_parts).map_err(StartError::Thread)?;
+        let messenger = Messenger::start(messenger_parts);
         Ok(Self { store, messenger })
     }
 

@@ -66,13 +66,13 @@ impl Shared {
         let shared = Arc::clone(self);
         self.answering.spawn(async move {
             for (tenant, jobs, decided) in done {
-                for (job, answer) in jobs.into_iter().zip(decided.answers) {
-                    job.answer(answer.map_err(Error::from));
-                }
                 if let Some(written) = decided.written {
                     let written = Some(written);
                     // Nobody listens once the server is ending.
                     let _ = shared.moved.send(Moved { tenant, written });
+                }
+                for (job, answer) in jobs.into_iter().zip(decided.answers) {
+                    job.answer(answer.map_err(Error::from));
                 }
             }
         });

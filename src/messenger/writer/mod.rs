@@ -5,10 +5,6 @@
 //! all. While one batch commits the next one fills, so the slower the disk, the larger the
 //! batches; and nothing waits where nothing else does. Where nobody else writes to the tenant, the
 //! turn is not needed, and saving commits as well (`optimistic`).
-//!
-//! The workers have a thread of their own. A tenant's writes are one after the other, so whatever
-//! holds up a turn holds up all of them: among the tasks of thousands of calls, each of a batch's
-//! five round trips was seen to wait for most of a millisecond.
 
 mod batch;
 mod deciding;
@@ -18,12 +14,9 @@ mod outcome;
 mod queue;
 mod steps;
 
-use std::{collections::HashSet, io, sync::Arc, thread};
+use std::{collections::HashSet, sync::Arc};
 
-use tokio::{
-    runtime,
-    sync::{mpsc, oneshot},
-};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use self::queue::{Answer, Job, Queues, Work};
@@ -43,9 +36,6 @@ pub use self::queue::QueueLimits;
 pub(super) struct Writer {
     shared: Arc<Shared>,
     workers: TaskTracker,
-    /// The thread ends when nobody has this any more: connections that were made on it need it
-    /// until they are closed.
-    _thread: Arc<oneshot::Sender<()>>,
 }
 
 /// What the workers share.
@@ -88,7 +78,7 @@ impl Writer {
         limits: QueueLimits,
         moved: mpsc::UnboundedSender<Moved>,
         metrics: Arc<Metrics>,
-    ) -> io::Result<Self> {
+    ) -> Self {
         let (workers, tenants_at_once) = match store.writing() {
             Writing::OneForAll => (1, usize::MAX),
             Writing::SideBySide(workers) => (workers, 1),
@@ -104,26 +94,18 @@ impl Writer {
             metrics,
             moved,
         });
-        let runtime = runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
         for _ in 0..workers {
             let shared = Arc::clone(&shared);
-            let worker = async move {
+            tracker.spawn(async move {
                 while let Some(round) = shared.queues.next().await {
                     shared.carry_out(round).await;
                 }
-            };
-            tracker.spawn_on(worker, runtime.handle());
+            });
         }
-        let (thread, end) = oneshot::channel();
-        let run = move || runtime.block_on(end);
-        thread::Builder::new().name("writer".into()).spawn(run)?;
-        Ok(Self {
+        Self {
             shared,
             workers: tracker,
-            _thread: Arc::new(thread),
-        })
+        }
     }
 
     /// Carries out a command; its effect is durable when this returns.

@@ -257,8 +257,6 @@ impl Queues {
                 waiting.ready.push_back(tenant.clone());
             }
         }
-        drop(waiting);
-        self.changed.notify_one();
     }
 
     /// Whether others write to a tenant, so that its batches had better take turns.

@@ -94,6 +94,9 @@ pub(crate) trait Backend: Database + Sized {
     /// Runs after all connections have been closed.
     fn closed(extras: &Self::Extras);
 
+    /// Whether no other process serves the database, so that there is nobody to tell anything.
+    fn is_alone(extras: &Self::Extras) -> bool;
+
     /// Tells the other processes which tenants' logs have grown.
     fn announce(
         extras: &Self::Extras,

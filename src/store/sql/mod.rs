@@ -8,6 +8,7 @@
 //!
 //! `statements` holds their texts, in SQLite's dialect; [`Backend::dialect`] translates them.
 
+mod announcements;
 mod arrays;
 mod backend;
 mod checks;

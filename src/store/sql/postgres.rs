@@ -6,17 +6,16 @@ use sqlx::{
     Arguments, AssertSqlSafe, Connection, Executor, PgConnection, Postgres,
     error::{BoxDynError, DatabaseError},
     migrate::Migrator,
-    postgres::{
-        PgConnectOptions, PgDatabaseError, PgListener, PgNotification, PgPoolOptions, PgSeverity,
-    },
+    postgres::{PgConnectOptions, PgDatabaseError, PgPoolOptions, PgSeverity},
 };
-use tokio::{sync::Mutex, time::timeout};
 
 use super::{
-    Backend, Param, arrays,
+    Backend, Param,
+    announcements::Announcements,
+    arrays,
     backend::{Basis, ReadPermit, Unsaved, calls, each, numbers_of},
     insert::{Commit, Insert, Rows},
-    kept::{Kept, answer},
+    kept::Kept,
     shared::Pools,
 };
 use crate::{
@@ -36,18 +35,6 @@ const READERS: u32 = 16;
 
 /// How many reads of the log run side by side.
 const FEED_READERS: u32 = 4;
-
-/// Where replicas tell each other which tenants' logs have grown.
-const CHANNEL: &str = "letterbox";
-
-/// Postgres limits a notification to 8,000 bytes.
-const PAYLOAD_BYTES_MAX: usize = 7_000;
-
-/// How long to wait before listening anew.
-const LISTEN_AGAIN: Duration = Duration::from_secs(1);
-
-/// How long nothing is heard before the connection is asked whether it lives.
-const LISTEN_QUIET: Duration = Duration::from_secs(30);
 
 /// What each connection settles for itself, whatever the server's defaults are.
 ///
@@ -70,15 +57,12 @@ pub(super) const SESSION: &str = "
 
 /// What a Postgres store needs besides its connections.
 pub(crate) struct Extras {
-    options: PgConnectOptions,
-    listener: Mutex<Option<PgListener>>,
+    announcements: Announcements,
     /// A server can be told to forget what it acknowledged; then so would we.
     fsync: String,
     /// Citus spreads the tables over machines. It runs an INSERT … SELECT where the tenant lies if
     /// that is all of the statement.
     distributed: bool,
-    /// What this process begins its announcements with. No tenant has such a name.
-    mark: String,
 }
 
 /// Connects to a database whose tables are up to date.
@@ -104,11 +88,9 @@ pub(crate) async fn connect(
         feed: Kept::new(feed, metrics::Pool::Feed, metrics),
     };
     let extras = Extras {
-        options,
-        listener: Mutex::new(None),
+        announcements: Announcements::new(options, mark),
         fsync,
         distributed,
-        mark,
     };
     Ok((pools, extras))
 }
@@ -241,58 +223,20 @@ impl Backend for Postgres {
 
     fn closed(_: &Extras) {}
 
+    fn is_alone(extras: &Extras) -> bool {
+        extras.announcements.is_alone()
+    }
+
     async fn announce(
         extras: &Extras,
         connection: &mut PgConnection,
         tenants: &[TenantId],
     ) -> sqlx::Result<()> {
-        let mut payload = extras.mark.clone();
-        for tenant in tenants {
-            payload.extend([" ", tenant.as_str()]);
-        }
-        if payload.len() > PAYLOAD_BYTES_MAX {
-            // None named: look at all.
-            payload.truncate(extras.mark.len());
-        }
-        sqlx::query("SELECT pg_notify($1, $2)")
-            .bind(CHANNEL)
-            .bind(payload)
-            .execute(connection)
-            .await?;
-        Ok(())
+        extras.announcements.tell(connection, tenants).await
     }
 
     async fn announced(extras: &Extras) -> Option<Vec<TenantId>> {
-        let mut listener = extras.listener.lock().await;
-        let Some(connected) = listener.as_mut() else {
-            match listen(&extras.options).await {
-                // What was announced meanwhile is unknown: look at all.
-                Ok(connected) => *listener = Some(connected),
-                Err(error) => {
-                    // The poll carries the feed until then.
-                    tracing::debug!(%error, "cannot listen for other replicas");
-                    tokio::time::sleep(LISTEN_AGAIN).await;
-                }
-            }
-            return None;
-        };
-        loop {
-            match hear(connected).await {
-                // One's own, of which the feed knows already.
-                Ok(Some(heard)) if heard.payload().starts_with(&extras.mark) => {}
-                Ok(Some(heard)) => {
-                    let names = heard.payload().split_ascii_whitespace();
-                    let tenants: Vec<TenantId> = names.filter_map(TenantId::parse).collect();
-                    return (!tenants.is_empty()).then_some(tenants);
-                }
-                Ok(None) => return None,
-                Err(error) => {
-                    tracing::debug!(%error, "lost the connection that listens for other replicas");
-                    *listener = None;
-                    return None;
-                }
-            }
-        }
+        extras.announcements.hear().await
     }
 }
 
@@ -308,28 +252,4 @@ fn unsaved(error: sqlx::Error) -> Unsaved {
         Some(PgSeverity::Error) => Unsaved::Refused(error),
         _ => Unsaved::Unheard(error),
     }
-}
-
-/// Waits for a notification; none where some may have been lost.
-async fn hear(listener: &mut PgListener) -> Result<Option<PgNotification>> {
-    loop {
-        match timeout(LISTEN_QUIET, listener.try_recv()).await {
-            Ok(heard) => return heard.map_err(Postgres::classify),
-            // A connection that was cut without a word is as quiet as one where nothing happens.
-            Err(_) => answer::<Postgres, _>(listener.execute("SELECT 1")).await?,
-        };
-    }
-}
-
-async fn listen(options: &PgConnectOptions) -> sqlx::Result<PgListener> {
-    let pool = PgPoolOptions::new()
-        .max_connections(1)
-        .acquire_timeout(Duration::from_secs(5))
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .connect_with(options.clone())
-        .await?;
-    let mut listener = PgListener::connect_with(&pool).await?;
-    listener.listen(CHANNEL).await?;
-    Ok(listener)
 }

@@ -289,8 +289,12 @@ impl Backend for Sqlite {
         *lock = None;
     }
 
-    async fn announce(_: &Extras, _: &mut SqliteConnection, _: &[TenantId]) -> sqlx::Result<()> {
+    fn is_alone(_: &Extras) -> bool {
         // No other process serves the file.
+        true
+    }
+
+    async fn announce(_: &Extras, _: &mut SqliteConnection, _: &[TenantId]) -> sqlx::Result<()> {
         Ok(())
     }
 

@@ -341,6 +341,9 @@ where
     }
 
     async fn announce(&self, tenants: &[TenantId]) -> Result<()> {
+        if DB::is_alone(&self.shared.extras) {
+            return Ok(());
+        }
         loop {
             let announcer = self.shared.pools.feed.acquire().await;
             let mut announcer = announcer.map_err(DB::classify)?;

@@ -5,6 +5,7 @@
 //! [`Messenger`](letterbox::messenger::Messenger) itself ([`service`]): its calls are queued when
 //! they are first polled, so that a test decides what one batch holds.
 
+mod announcing;
 mod before_commit;
 mod catching_up;
 mod cut_logs;

@@ -227,26 +227,3 @@ async fn what_others_have_written_while_a_tail_reads_is_not_passed_over_either()
     assert_eq!(watch.lines(2).await, ["1 ana: 1", "1 ana: told"]);
     first.assert_sound().await;
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_process_has_announced_itself_is_no_reason_for_it_to_read() {
-    let service = Service::start(Database::Postgres).await;
-    let ana = service.user("ana");
-    let mut watch = service.user("ben").watch(None).await;
-    ana.start("plans", &["ben"], "first").await.unwrap();
-    assert_eq!(watch.lines(1).await, ["1 ana: first"]);
-    // Nor does a poll have the tail read.
-    let outage = Fault::Fails(Cause::Outage);
-    service.faults.always(Point::LogHeads, outage);
-    let reads = service.faults.count(Point::LogPage);
-    for _ in 0..5 {
-        let announced = service.faults.count(Point::Announce);
-        let others = ana.start("plans", &["cleo"], "for somebody else").await;
-        others.unwrap();
-        service.faults.reached(Point::Announce, announced + 1).await;
-    }
-    ana.start("plans", &["ben"], "told").await.unwrap();
-    assert_eq!(watch.lines(1).await, ["1 ana: told"]);
-    assert_eq!(service.faults.count(Point::LogPage), reads + 1);
-    service.assert_sound().await;
-}

@@ -80,7 +80,7 @@ impl Service {
         });
         Self {
             faults,
-            messenger: messenger.expect("there is a thread to be had"),
+            messenger,
             store,
             database,
         }
@@ -131,9 +131,19 @@ impl Service {
         self.faults.always(Point::Announce, outage);
     }
 
+    /// Where its database is.
+    pub(crate) fn url(&self) -> String {
+        self.database.url()
+    }
+
     /// Runs a statement in the database, past the service.
     pub(crate) async fn execute(&self, sql: &str) {
         self.database.execute(sql).await;
+    }
+
+    /// Has it end, but for its connections.
+    pub(crate) async fn end(&self) {
+        soon("the end", self.messenger.close()).await;
     }
 
     /// Checks that it goes on working, and that all that it leaves agrees.
@@ -141,7 +151,7 @@ impl Service {
         self.faults.heal();
         let sent = self.user("ana").start("at last", &["ben"], "Hello").await;
         sent.expect("the service works again");
-        soon("the end", self.messenger.close()).await;
+        self.end().await;
         soon("the connections' end", self.store.close()).await;
         let report = store::check(&address(&self.database), &Progress::new()).await;
         let report = report.expect("the database can be read");

@@ -1,6 +1,6 @@
 //! A user's threads: a page of a folder, read in either direction.
 //!
-//! A folder is some of a user's shelves (`migrations/*/0006_pages.sql`), each of which is a range of one
+//! A folder is some of a user's shelves (`migrations/*/0009_shelves.sql`), each of which is a range of one
 //! index; what lies on several is merged, and no more of each is read than the page shows.
 
 /// The caller's threads on these shelves, from a position on, in their order.
@@ -21,13 +21,27 @@ macro_rules! page {
     };
 }
 
+/// On which shelf a participant has a thread, word for word as the index has it.
+macro_rules! shelf {
+    () => {
+        "CASE r.placement
+            WHEN 1 THEN 1 + CASE WHEN r.unread_count > 0 THEN 2 ELSE 0 END
+                + CASE WHEN r.sent_count > 0 THEN 1 ELSE 0 END
+            WHEN 2 THEN 5
+            ELSE 6
+        END"
+    };
+}
+
 /// Those on one shelf.
 macro_rules! range {
     ($from:expr, $order:literal, $shelf:literal) => {
         concat!(
             "SELECT r.thread, r.user_number, r.position, r.placement, r.read_number, r.unread_count
               FROM participants r WHERE r.tenant = $1 AND r.user_number = (SELECT number FROM viewer)
-              AND r.shelf = ",
+              AND ",
+            shelf!(),
+            " = ",
             $shelf,
             " AND r.position ",
             $from,
@@ -53,7 +67,9 @@ macro_rules! exists_on {
     ($there:expr, $shelf:literal) => {
         concat!(
             "EXISTS (SELECT 1 FROM participants r WHERE r.tenant = $1
-                AND r.user_number = (SELECT number FROM viewer) AND r.shelf = ",
+                AND r.user_number = (SELECT number FROM viewer) AND ",
+            shelf!(),
+            " = ",
             $shelf,
             " AND r.position ",
             $there,
