@@ -26,7 +26,7 @@ use super::{
     auth::{Authenticator, ClientNames},
     limits::{Limits, Received, Slot},
     observed::Observed,
-    status::{Failure, in_our_words, status},
+    status::{Failure, explain, in_our_words, status},
 };
 use crate::{
     metrics::{Limit, Metrics},
@@ -141,7 +141,12 @@ where
         let span = call.span();
 
         let work = async move {
-            let result = match admitted {
+            // A timer would let it begin first, and is good to a millisecond.
+            let in_time = |slot| {
+                let in_time = Instant::now() < deadline;
+                in_time.then_some(slot).ok_or(Failure::DeadlineExceeded)
+            };
+            let result = match admitted.and_then(in_time) {
                 Ok(_slot) => guarded(inner.call(request), deadline).await,
                 Err(failure) => {
                     let unread = read_away(request.into_body());
@@ -157,10 +162,13 @@ where
                 }
             };
             let response = match result {
-                Ok(response) => match in_our_words(response.headers()) {
-                    Some(failure) => Err(limits.refused(Limit::RequestBytes, failure)),
-                    None => Ok(response),
-                },
+                Ok(mut response) => {
+                    explain(response.headers_mut());
+                    match in_our_words(response.headers()) {
+                        Some(failure) => Err(limits.refused(Limit::RequestBytes, failure)),
+                        None => Ok(response),
+                    }
+                }
                 Err(Failure::DeadlineExceeded) if is_cut_short => {
                     Err(limits.refused(Limit::CallTimeout, Failure::DeadlineExceeded))
                 }

@@ -25,7 +25,7 @@ pub use self::{
     admin::Administration,
     auth::{
         Authenticator, Certificates, ClientNames, Jwt, JwtSettings, Scopes, Service, TrustedHeader,
-        holds_secret,
+        holds_secret, holds_short_secret,
     },
     call::CallService,
     limits::{CallLimits, Limits},

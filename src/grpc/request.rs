@@ -1,5 +1,7 @@
 //! From protobuf to commands and queries: parsed once, every broken field reported at once.
 
+use std::collections::HashSet;
+
 use super::{
     auth::{Identity, Scopes},
     check::{Check, KNOWN_VALUE, require},
@@ -57,14 +59,16 @@ fn recipients(check: &mut Check, caller: &Caller, named: &[String]) -> Vec<UserI
             None => check.broken(format!("recipient_ids[{index}]"), UserId::RULE),
         }
     }
-    let recipients = Send::distinct_recipients(&caller.user, recipients);
-    if recipients.len() > Send::RECIPIENTS_MAX {
+    // Whether or not they can be ids, so that all that is wrong is told at once.
+    let distinct: HashSet<&String> = named.iter().collect();
+    let caller_too = named.iter().any(|id| id == caller.user.as_str());
+    if distinct.len() - usize::from(caller_too) > Send::RECIPIENTS_MAX {
         check.broken(
             "recipient_ids",
             "must name at most 100 recipients beside the caller",
         );
     }
-    recipients
+    Send::distinct_recipients(&caller.user, recipients)
 }
 
 pub(super) fn reply(

@@ -23,9 +23,11 @@ const DOMAIN: &str = "letterbox";
 /// How many violations of a request are listed; more only count.
 const VIOLATIONS_LISTED: usize = 16;
 
-/// How many bytes the names of unknown recipients take at most: they stand in the message, which is
-/// sent twice, and in the metadata.
-const NAMES_BYTES_MAX: usize = 1_100;
+/// How many bytes the names of unknown users take at most, in the metadata.
+const NAMES_BYTES_MAX: usize = 2_600;
+
+/// And in the message, which is sent twice.
+const MESSAGE_NAMES_BYTES_MAX: usize = 400;
 
 /// The number of the code that a call ends with which did what it was asked to.
 pub(super) const OK: usize = Code::Ok as usize;
@@ -158,7 +160,7 @@ pub(super) fn status(failure: Failure, ids: &dyn Ids) -> Status {
             "RATE_LIMITED",
             "the caller makes too many calls a second",
         )
-        // In whole milliseconds, as the trailer has it, and not before it helps.
+        // Not before it helps.
         .retry_after(spread(ids, Duration::from_millis(millis(wait) + 1))),
         Failure::TooManyWatches => Draft::new(
             Code::ResourceExhausted,
@@ -238,14 +240,13 @@ fn refused(refusal: Refusal, message: String) -> Draft {
 
 fn recipients_not_found(recipients: &[UserId]) -> Draft {
     let first = recipients.first().map_or("", UserId::as_str);
-    let count = recipients.len().to_string();
     Draft::with_metadata(
         Code::NotFound,
         "RECIPIENT_NOT_FOUND",
-        format!("no such recipients: {}", as_many_as_fit(recipients, ", ")),
+        format!("no such recipients: {}", in_a_message(recipients)),
         [
-            ("recipientIds", as_many_as_fit(recipients, " ")),
-            ("recipientCount", count),
+            ("recipientIds", in_metadata(recipients)),
+            ("recipientCount", recipients.len().to_string()),
         ],
     )
     .resource("letterbox.v1.User", first)
@@ -253,32 +254,43 @@ fn recipients_not_found(recipients: &[UserId]) -> Draft {
 
 fn users_not_found(users: &[UserId]) -> Draft {
     let first = users.first().map_or("", UserId::as_str);
-    let count = users.len().to_string();
     Draft::with_metadata(
         Code::NotFound,
         "USER_NOT_FOUND",
-        format!("no such users: {}", as_many_as_fit(users, ", ")),
+        format!("no such users: {}", in_a_message(users)),
         [
-            ("userIds", as_many_as_fit(users, " ")),
-            ("userCount", count),
+            ("userIds", in_metadata(users)),
+            ("userCount", users.len().to_string()),
         ],
     )
     .resource("letterbox.admin.v1.User", first)
 }
 
-/// Names, as many as the details have room for; at least one.
-fn as_many_as_fit(users: &[UserId], separator: &str) -> String {
+fn in_metadata(users: &[UserId]) -> String {
+    as_many_as_fit(users, " ", NAMES_BYTES_MAX).0
+}
+
+fn in_a_message(users: &[UserId]) -> String {
+    let (names, count) = as_many_as_fit(users, ", ", MESSAGE_NAMES_BYTES_MAX);
+    match users.len() - count {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
+/// Names, as many as there is room for, and how many that are; at least one.
+fn as_many_as_fit(users: &[UserId], separator: &str, bytes: usize) -> (String, usize) {
     let mut text = String::new();
-    for user in users {
+    for (index, user) in users.iter().enumerate() {
         if !text.is_empty() {
-            if text.len() + separator.len() + user.as_str().len() > NAMES_BYTES_MAX {
-                break;
+            if text.len() + separator.len() + user.as_str().len() > bytes {
+                return (text, index);
             }
             text.push_str(separator);
         }
         text.push_str(user.as_str());
     }
-    text
+    (text, users.len())
 }
 
 fn invalid(violations: Vec<Violation>) -> Draft {
@@ -325,16 +337,27 @@ pub(super) fn in_our_words(headers: &http::HeaderMap) -> Option<Failure> {
     (code == Code::OutOfRange && !ours).then_some(Failure::TooLarge)
 }
 
+/// Says of a call that there is no such rpc, where tonic leaves it at the code.
+pub(super) fn explain(headers: &mut http::HeaderMap) {
+    let unimplemented = headers
+        .get("grpc-status")
+        .is_some_and(|status| Code::from_bytes(status.as_bytes()) == Code::Unimplemented);
+    if unimplemented && !headers.contains_key("grpc-message") {
+        let message = http::HeaderValue::from_static("the server has no such rpc");
+        headers.insert("grpc-message", message);
+    }
+}
+
 fn millis(delay: Duration) -> u64 {
     u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// A delay of so long, or up to ten times that, by chance.
+/// A delay of so long, or up to ten times that, by chance; in whole milliseconds, as the trailer has it.
 fn spread(ids: &dyn Ids, least: Duration) -> Duration {
     // The last bytes of an id are random.
     let (_, random) = ids.next().as_u64_pair();
     let share = (random & 0xffff) as u32;
-    least + least * 9 * share / 0x1_0000
+    Duration::from_millis(millis(least + least * 9 * share / 0x1_0000))
 }
 
 /// An error with its causes, for the log.

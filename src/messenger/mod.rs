@@ -14,10 +14,14 @@ mod reading;
 mod writer;
 mod writing;
 
-use std::sync::Arc;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
 
 use quick_cache::sync::Cache;
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::{
@@ -38,6 +42,9 @@ use crate::{
 
 /// How many users a process remembers to be known, so that their calls write nothing.
 const KNOWN_USERS: usize = 100_000;
+
+/// How long a call waits for what its caller's newer token says to be stored.
+const PROFILE_WAIT: Duration = Duration::from_secs(1);
 
 /// Who is calling, in which tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,8 +79,8 @@ pub struct Messenger {
     writer: Writer,
     feed: Feed,
     fingerprints: FingerprintKey,
-    /// Users known to be stored, with how new their profile is.
-    known: Arc<Cache<Caller, Option<Time>>>,
+    /// Users known to be stored, with what their profile is from.
+    known: Arc<Cache<Caller, Option<Known>>>,
     closing: CancellationToken,
 }
 
@@ -165,29 +172,33 @@ impl Messenger {
         Ok(())
     }
 
-    /// Keeps a caller's profile current. At their first call that this process sees it is stored
-    /// when this returns; what is newer later is stored while the call goes on.
+    /// Keeps a caller's profile current: what a token says that is newer than the last one, or as new and
+    /// another one, is stored when this returns. Only a caller's first call has to wait for it; later ones go
+    /// on without it where it takes long or fails, and the next one tries again.
     pub async fn learn(&self, caller: &Caller, claim: &ProfileClaim) -> Result<(), Error> {
-        let known = self.known.get(caller);
-        if known.is_some_and(|time| time >= Some(claim.time)) {
+        let (known, new) = (self.known.get(caller), Known::by(claim));
+        if let Some(Some(last)) = known
+            && (last.time > new.time || last == new)
+        {
             return Ok(());
         }
         let command = Command::Meet(caller.user.clone(), Some(claim.clone()));
         if known.is_none() {
             self.writer.submit(&caller.tenant, command).await?;
-            self.known.insert(caller.clone(), Some(claim.time));
-        } else {
-            self.known.insert(caller.clone(), Some(claim.time));
-            let (writer, caller) = (self.writer.clone(), caller.clone());
-            let cache = Arc::clone(&self.known);
-            tokio::spawn(async move {
-                if let Err(error) = writer.submit(&caller.tenant, command).await {
-                    tracing::debug!(error = ?error, "a profile could not be stored");
-                    // The next call tries again.
-                    cache.insert(caller, None);
-                }
-            });
+            self.known.insert(caller.clone(), Some(new));
+            return Ok(());
         }
+        self.known.insert(caller.clone(), Some(new));
+        let (writer, caller) = (self.writer.clone(), caller.clone());
+        let cache = Arc::clone(&self.known);
+        // A task of its own, so that it is done whatever becomes of the call.
+        let stored = tokio::spawn(async move {
+            if let Err(error) = writer.submit(&caller.tenant, command).await {
+                tracing::debug!(error = ?error, "a profile could not be stored");
+                cache.insert(caller, None);
+            }
+        });
+        let _ = timeout(PROFILE_WAIT, stored).await;
         Ok(())
     }
 
@@ -205,6 +216,24 @@ impl Messenger {
         match self.carry_out(caller, command).await? {
             Outcome::Viewed(view) => Ok(*view),
             other => Err(unexpected(&other)),
+        }
+    }
+}
+
+/// What a profile is from, without keeping it: when that was issued, and a hash of what it says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Known {
+    time: Time,
+    says: u64,
+}
+
+impl Known {
+    fn by(claim: &ProfileClaim) -> Self {
+        let mut hasher = DefaultHasher::new();
+        claim.change.hash(&mut hasher);
+        Self {
+            time: claim.time,
+            says: hasher.finish(),
         }
     }
 }

@@ -328,10 +328,11 @@ impl State {
         });
     }
 
-    /// Keeps a user's profile current; an older token than the one it is from changes nothing.
+    /// Keeps a user's profile current; an older token than the one it is from changes nothing. Of two that
+    /// were issued in the same second the one that is seen last counts.
     pub(super) fn learn(&mut self, id: &UserId, claim: &ProfileClaim) {
         self.change_user(id, |record| {
-            if record.profile_time.is_none_or(|time| time < claim.time) {
+            if record.profile_time.is_none_or(|time| time <= claim.time) {
                 record.user.profile = claim.change.applied_to(&record.user.profile);
                 record.profile_time = Some(claim.time);
             }

@@ -25,7 +25,7 @@ pub struct Profile {
 }
 
 /// What somebody tells of a user; what is absent stays as it is.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ProfileChange {
     /// Given name.
     pub first_name: Option<String>,
@@ -74,7 +74,8 @@ impl ProfileChange {
 pub struct ProfileClaim {
     /// What it says.
     pub change: ProfileChange,
-    /// When the token was issued; of two that differ the newer counts.
+    /// When the token was issued, or where it does not say so, when it expires; the newer one counts, and of
+    /// two of one time that which is seen last.
     pub time: Time,
 }
 
@@ -85,8 +86,8 @@ pub struct UserRecord {
     pub user: User,
     /// When the user first made a call, or an admin added them; none: only written to so far.
     pub known_time: Option<Time>,
-    /// When the profile was told: by a token, when that was issued; by an admin, then. None: nobody
-    /// has told of one.
+    /// When the profile was told: by a token, its time; by an admin, then, and after the token that was seen
+    /// before. None: nobody has told of one.
     pub profile_time: Option<Time>,
     /// When an admin deactivated the user; none: active.
     pub deactivated_time: Option<Time>,

@@ -4,7 +4,7 @@ use std::{os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
     config::{Auth, Settings},
-    grpc::holds_secret,
+    grpc::{holds_secret, holds_short_secret},
     store::Store,
 };
 
@@ -13,6 +13,12 @@ pub(super) fn concerns(settings: &Settings, store: &dyn Store) -> Vec<String> {
     let mut concerns: Vec<String> = store.concern().into_iter().collect();
     if settings.auth == Auth::TrustedHeader && settings.jwt_key.is_some() {
         concerns.push("jwt-key is given, but no token is looked at: auth is trusted-header".into());
+    }
+    if let Some(path) = &settings.jwt_key
+        && std::fs::read(path).is_ok_and(|bytes| holds_short_secret(&bytes))
+    {
+        concerns
+            .push("jwt-key: an HMAC secret is shorter than 32 bytes, and may be guessed".into());
     }
     let keys = [
         ("jwt-key", &settings.jwt_key),

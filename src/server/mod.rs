@@ -257,8 +257,12 @@ impl Server {
 
 /// Where the settings say that everything is kept.
 pub fn database_address(settings: &Settings) -> Result<Address, SettingError> {
-    let address = settings.database_url.parse();
-    address.map_err(|problem: String| SettingError::of("database-url", &problem))
+    let wrong = |problem: String| SettingError::of("database-url", &problem);
+    let address: Address = settings.database_url.parse().map_err(wrong)?;
+    match address.problem() {
+        Some(problem) => Err(wrong(problem)),
+        None => Ok(address),
+    }
 }
 
 /// Where metrics are scraped, if anywhere.

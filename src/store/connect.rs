@@ -1,6 +1,6 @@
 //! From a database's URL to a store.
 
-use std::{fmt, str::FromStr, sync::Arc};
+use std::{fmt, path::Path, str::FromStr, sync::Arc};
 
 use sqlx::{
     Connection, Database, Executor, FromRow, IntoArguments, PgConnection, Postgres, Sqlite,
@@ -47,6 +47,18 @@ impl FromStr for Address {
                 }),
             _ => Err("must begin with sqlite: or postgres:".into()),
         }
+    }
+}
+
+impl Address {
+    /// What can be seen to be wrong with it before anything is opened.
+    pub fn problem(&self) -> Option<String> {
+        let Self::Sqlite(options) = self else {
+            return None;
+        };
+        let folder = options.get_filename().parent()?;
+        let missing = folder != Path::new("") && !folder.exists();
+        missing.then(|| format!("there is no folder {}", folder.display()))
     }
 }
 

@@ -66,6 +66,13 @@ pub(super) fn open_to_others(database: &Path) -> Option<String> {
     })
 }
 
+/// The file that a symbolic link leads to, beside which SQLite puts its own; so two processes that name it
+/// differently meet at one lock.
+pub(super) fn followed(database: &Path) -> PathBuf {
+    let real = database.is_symlink().then(|| database.canonicalize().ok());
+    real.flatten().unwrap_or_else(|| database.to_owned())
+}
+
 /// A file that goes with a database file.
 pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(database);

@@ -121,29 +121,32 @@ fn headers(timeout: &'static str) -> Vec<(&'static str, &'static str)> {
 }
 
 #[rstest]
+#[case::no_time("0S")]
+#[case::none_in_its_smallest_unit("0n")]
+#[case::a_nanosecond("1n")]
 #[tokio::test(flavor = "multi_thread")]
-async fn a_deadline_that_has_passed_is_told(
+async fn what_comes_after_its_deadline_is_told_so_and_not_done(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[case] timeout: &'static str,
 ) {
     let server = TestServer::start(database).await;
-    server.client("ana").summary().await;
+    let ana = server.client("ana");
+    ana.summary().await;
     let request = SendMessageRequest {
         recipient_ids: vec!["ana".into()],
         subject: "note".into(),
         content: "Milk".into(),
         request_id: String::new(),
     };
-    let answer = raw_call(
-        &server,
-        "SendMessage",
-        &headers("1n"),
-        &request.encode_to_vec(),
-    )
-    .await;
-    let refusal = Refusal::of(&answer.status);
-    assert_eq!(refusal.code, Code::DeadlineExceeded);
-    assert_eq!(refusal.reason, "DEADLINE_EXCEEDED");
-    assert!(answer.body.is_empty());
+    for _ in 0..20 {
+        let (headers, message) = (headers(timeout), request.encode_to_vec());
+        let answer = raw_call(&server, "SendMessage", &headers, &message).await;
+        let refusal = Refusal::of(&answer.status);
+        assert_eq!(refusal.code, Code::DeadlineExceeded);
+        assert_eq!(refusal.reason, "DEADLINE_EXCEEDED");
+        assert!(answer.body.is_empty());
+    }
+    assert_eq!(ana.list(Folder::All).await.total_size, 0);
 }
 
 #[rstest]
@@ -253,6 +256,7 @@ async fn an_rpc_that_is_not_there_is_unimplemented(
     let server = TestServer::start(database).await;
     let answer = raw_call(&server, "Forward", &[("x-user-id", "ana")], b"").await;
     assert_eq!(answer.status.code(), Code::Unimplemented);
+    assert_eq!(answer.status.message(), "the server has no such rpc");
 }
 
 #[rstest]

@@ -161,6 +161,15 @@ async fn however_many_are_unknown_the_error_stays_small(
     // The helper checks the size of every refusal.
     let refusal = assert_refused(result, Code::NotFound, "RECIPIENT_NOT_FOUND");
     assert!(!refusal.resources.is_empty());
+    assert_eq!(refusal.metadata["recipientCount"], "100");
+
+    let unknown: Vec<String> = (0..100)
+        .map(|n| format!("somebody-of-the-name-{n}"))
+        .collect();
+    let unknown: Vec<&str> = unknown.iter().map(String::as_str).collect();
+    let result = server.client("ana").send_message(send(&unknown)).await;
+    let refusal = assert_refused(result, Code::NotFound, "RECIPIENT_NOT_FOUND");
+    assert_eq!(refusal.metadata["recipientIds"], unknown.join(" "));
 }
 
 #[rstest]

@@ -57,6 +57,10 @@ fn ids(count: usize) -> Vec<String> {
     SendMessageRequest { recipient_ids: ids(101), ..send() },
     &["recipient_ids"]
 )]
+#[case::more_than_100_recipients_one_of_them_malformed(
+    SendMessageRequest { recipient_ids: [ids(100), vec!["a b".into()]].concat(), ..send() },
+    &["recipient_ids", "recipient_ids"]
+)]
 #[case::an_empty_subject(
     SendMessageRequest { subject: String::new(), ..send() },
     &["subject"]

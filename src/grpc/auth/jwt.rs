@@ -195,6 +195,7 @@ fn read_header(token: &str) -> Result<Header, BadCredentials> {
     struct Raw {
         alg: String,
         kid: Option<String>,
+        crit: Option<serde_json::Value>,
     }
     let malformed = BadCredentials::Malformed;
     let mut parts = token.split('.');
@@ -206,6 +207,10 @@ fn read_header(token: &str) -> Result<Header, BadCredentials> {
     let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let header = base64::Engine::decode(&engine, header).map_err(|_| malformed)?;
     let raw: Raw = serde_json::from_slice(&header).map_err(|_| malformed)?;
+    if raw.crit.is_some() {
+        // What has to be understood to accept the token, and we do not (RFC 7515, section 4.1.11).
+        return Err(BadCredentials::NotAccepted);
+    }
     Ok(Header {
         // `none`, and what else nobody should sign with, has no name here.
         algorithm: raw.alg.parse().map_err(|_| BadCredentials::NotAccepted)?,

@@ -18,11 +18,15 @@ const RSA: &[Algorithm] = &[
 /// Shorter secrets can be found by trying (RFC 7518, section 3.2).
 const SECRET_BYTES: usize = 32;
 
-/// Whether a key file's content has to be kept from everybody: what is neither a JWKS nor PEM is
-/// taken for an HMAC secret.
+/// Whether a key file's content has to be kept from everybody: an HMAC secret, which is what is neither a JWKS
+/// nor PEM, or a JWKS with one.
 pub fn holds_secret(bytes: &[u8]) -> bool {
-    let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
-    !text.starts_with('{') && !text.contains("-----BEGIN")
+    Keys::read(bytes).is_ok_and(|keys| keys.secrets().next().is_some())
+}
+
+/// Whether a key file's content holds an HMAC secret that may be guessed.
+pub fn holds_short_secret(bytes: &[u8]) -> bool {
+    Keys::read(bytes).is_ok_and(|keys| keys.secrets().any(|length| length < SECRET_BYTES))
 }
 
 /// The keys of a file.
@@ -36,6 +40,8 @@ struct Key {
     alone: bool,
     algorithms: Vec<Algorithm>,
     verifier: DecodingKey,
+    /// How many bytes it has, where it is a secret.
+    secret_bytes: Option<usize>,
 }
 
 impl Keys {
@@ -45,16 +51,20 @@ impl Keys {
         if text.starts_with('{') {
             return Self::of_set(text);
         }
-        let (algorithms, key) = if holds_secret(bytes) {
-            (HMAC.to_vec(), secret(bytes)?)
+        let (algorithms, verifier, secret_bytes) = if text.contains("-----BEGIN") {
+            let (algorithms, verifier) = pem(text)?;
+            (algorithms, verifier, None)
         } else {
-            pem(text)?
+            let secret = secret(bytes)?;
+            let verifier = DecodingKey::from_secret(secret);
+            (HMAC.to_vec(), verifier, Some(secret.len()))
         };
         Ok(Self(vec![Key {
             id: None,
             alone: true,
             algorithms,
-            verifier: key,
+            verifier,
+            secret_bytes,
         }]))
     }
 
@@ -73,6 +83,11 @@ impl Keys {
         Ok(Self(keys))
     }
 
+    /// How long its secrets are, in bytes.
+    fn secrets(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().filter_map(|key| key.secret_bytes)
+    }
+
     /// The keys that may have signed a token.
     pub(super) fn candidates<'a>(
         &'a self,
@@ -88,16 +103,13 @@ impl Keys {
 }
 
 /// A secret without the line's end that editors put behind it.
-fn secret(bytes: &[u8]) -> Result<DecodingKey, String> {
+fn secret(bytes: &[u8]) -> Result<&[u8], String> {
     let secret = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
     if secret.is_empty() {
         return Err("is empty".to_owned());
     }
-    if secret.len() < SECRET_BYTES {
-        tracing::warn!("the HMAC secret is shorter than {SECRET_BYTES} bytes, and may be guessed");
-    }
-    Ok(DecodingKey::from_secret(secret))
+    Ok(secret)
 }
 
 fn pem(text: &str) -> Result<(Vec<Algorithm>, DecodingKey), String> {
@@ -147,7 +159,7 @@ fn key_of_set(value: Value) -> Option<Key> {
         ("EC", Some("P-256")) => vec![Algorithm::ES256],
         ("EC", Some("P-384")) => vec![Algorithm::ES384],
         ("OKP", Some("Ed25519")) => vec![Algorithm::EdDSA],
-        // A secret among public keys (`oct`) would be one that everybody knows.
+        ("oct", _) => HMAC.to_vec(),
         _ => return None,
     };
     let algorithms = match text("alg") {
@@ -157,12 +169,22 @@ fn key_of_set(value: Value) -> Option<Key> {
             of_kind.contains(&algorithm).then_some(vec![algorithm])?
         }
     };
-    let id = text("kid").map(str::to_owned);
+    let (id, is_secret) = (text("kid").map(str::to_owned), text("kty") == Some("oct"));
     let jwk: Jwk = serde_json::from_value(value).ok()?;
+    let verifier = DecodingKey::from_jwk(&jwk).ok()?;
+    let secret_bytes = if is_secret {
+        Some(verifier.try_get_as_bytes().ok()?.len())
+    } else {
+        None
+    };
+    if secret_bytes == Some(0) {
+        return None;
+    }
     Some(Key {
         id,
         alone: false,
         algorithms,
-        verifier: DecodingKey::from_jwk(&jwk).ok()?,
+        verifier,
+        secret_bytes,
     })
 }

@@ -29,7 +29,7 @@ use crate::{
     model::TenantId,
     store::{
         Error, Writing,
-        lock::{FileLock, beside, open_to_others},
+        lock::{FileLock, beside, followed, open_to_others},
     },
 };
 
@@ -110,7 +110,9 @@ pub(crate) async fn connect(
 /// How a file is opened: durable at every commit, and made where it does not exist.
 pub(crate) fn options(url: &str) -> sqlx::Result<SqliteConnectOptions> {
     let options: SqliteConnectOptions = url.parse()?;
+    let file = followed(options.get_filename());
     Ok(options
+        .filename(file)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
         // FULL syncs the write-ahead log at every commit; NORMAL could lose the last ones.

@@ -1,6 +1,6 @@
 //! What goes wrong though the settings are right: one line, and exit status 1.
 
-use std::fs;
+use std::{fs, os::unix::fs::symlink};
 
 use tokio::net::TcpListener;
 
@@ -35,6 +35,14 @@ async fn a_second_process_on_the_same_file_does_not_start() {
         let line = second.refused(1).await;
         assert!(line.contains("another process"), "{line}");
     }
+    // By another name, too.
+    let file = deployment.url().trim_start_matches("sqlite://");
+    symlink(file, deployment.folder().join("link.db")).unwrap();
+    let link = ["--listen=127.0.0.1:0", "--database-url=sqlite://link.db"];
+    let second = Process::start(letterbox(deployment.folder(), &link));
+    let line = second.refused(1).await;
+    assert!(line.contains("another process"), "{line}");
+
     server.stop().await;
     deployment.serve(&[]).await;
 }
@@ -101,25 +109,6 @@ async fn a_file_that_is_no_database_ends_the_start_and_is_left_as_it_is(#[case] 
         .await;
     assert!(line.contains("notes.txt"), "{line}");
     assert_eq!(fs::read_to_string(&file).unwrap(), text);
-}
-
-#[rstest]
-#[case::serve("serve")]
-#[case::migrate("migrate")]
-#[case::check("check")]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_folder_that_is_missing_ends_the_start(#[case] command: &str) {
-    let folder = tempfile::TempDir::new().unwrap();
-    let arguments = [
-        command,
-        "--listen=127.0.0.1:0",
-        "--database-url=sqlite://missing/letterbox.db",
-    ];
-    let line = Process::start(letterbox(folder.path(), &arguments))
-        .refused(1)
-        .await;
-    assert!(line.contains("missing/letterbox.db"), "{line}");
-    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 
 #[rstest]

@@ -1,5 +1,7 @@
 //! How a process starts, and what it says then.
 
+use std::fs;
+
 use super::{
     caller::{client, send, to_send},
     deployment::{Deployment, Server},
@@ -18,6 +20,15 @@ async fn the_first_line_of_the_log_names_the_free_port_that_was_taken(
     assert_ne!(server.address().port(), 0);
     let sent = send(server.client("ana"), to_send(&["ben"], "plans", "Lunch?")).await;
     assert_eq!(sent.number, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_operator_should_look_at_comes_after_the_address() {
+    let deployment = Deployment::new(Database::Sqlite).await;
+    fs::write(deployment.folder().join("key"), "short").unwrap();
+    let server = deployment.serve(&["--auth=jwt", "--jwt-key=key"]).await;
+    let ended = server.stop().await;
+    assert!(ended.stderr[1].contains("may be guessed"), "{ended:?}");
 }
 
 #[rstest]

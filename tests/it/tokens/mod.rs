@@ -4,7 +4,7 @@ mod changing;
 pub(crate) mod issuer;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use jsonwebtoken::{Algorithm, EncodingKey};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use self::issuer::{ACT_AS, assert_turned_away, in_seconds, jwk, name_of, rsa, set, signed};
@@ -92,10 +92,16 @@ fn by_hand(header: &Value, claims: &Value, signature: &str) -> String {
     &rsa("two"),
     &claims("ana", json!({})),
 ))]
-#[case::a_secret_among_public_keys(signed(
+#[case::a_public_keys_name_for_a_secret(signed(
     Algorithm::HS256,
-    Some("oct"),
+    Some("one"),
     &EncodingKey::from_secret(SECRET),
+    &claims("ana", json!({})),
+))]
+#[case::a_secret_that_is_none(signed(
+    Algorithm::HS256,
+    Some("empty"),
+    &EncodingKey::from_secret(b""),
     &claims("ana", json!({})),
 ))]
 #[case::another_algorithm_than_the_keys(signed(
@@ -117,7 +123,8 @@ async fn what_no_key_of_the_set_has_signed_is_not_accepted(#[case] token: String
         jwk("one"),
         with("two", json!({"kid": "enc", "use": "enc"})),
         with("two", json!({"kid": "fixed", "alg": "RS256"})),
-        json!({"kty": "oct", "kid": "oct", "k": URL_SAFE_NO_PAD.encode(SECRET)}),
+        secret_of_set("oct", SECRET),
+        secret_of_set("empty", b""),
     ]);
     let deployment = Deployment::with_key(Database::Sqlite, &keys).await;
     let reason = "CREDENTIALS_NOT_ACCEPTED";
@@ -129,6 +136,37 @@ async fn what_no_key_of_the_set_has_signed_is_not_accepted(#[case] token: String
         &claims("ana", json!({})),
     );
     assert_eq!(name_of(&deployment.bearer(&good)).await, "ana");
+}
+
+fn secret_of_set(id: &str, secret: &[u8]) -> Value {
+    json!({"kty": "oct", "kid": id, "k": URL_SAFE_NO_PAD.encode(secret)})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_a_set_verifies() {
+    let keys = set(&[jwk("one"), secret_of_set("two", SECRET)]);
+    let deployment = Deployment::with_key(Database::Sqlite, &keys).await;
+    let secret = EncodingKey::from_secret(SECRET);
+    let token = signed(
+        Algorithm::HS256,
+        Some("two"),
+        &secret,
+        &claims("ana", json!({})),
+    );
+    assert_eq!(name_of(&deployment.bearer(&token)).await, "ana");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_asks_to_be_understood_otherwise_is_not_accepted() {
+    let deployment = Deployment::with_key(Database::Sqlite, SECRET).await;
+    let header = Header {
+        crit: Some(vec!["exp".into()]),
+        ..Header::new(Algorithm::HS256)
+    };
+    let secret = EncodingKey::from_secret(SECRET);
+    let token = encode(&header, &claims("ana", json!({})), &secret).expect("a token");
+    let reason = "CREDENTIALS_NOT_ACCEPTED";
+    assert_turned_away(&deployment.bearer(&token), Code::Unauthenticated, reason).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
