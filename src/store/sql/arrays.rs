@@ -87,7 +87,9 @@ impl Kind {
     fn postgres(self) -> &'static str {
         match self {
             Self::Id => "uuid",
-            Self::Int => "bigint",
+            Self::Small => "smallint",
+            Self::Int => "integer",
+            Self::Big => "bigint",
             Self::Text => "text",
         }
     }
@@ -109,7 +111,9 @@ fn add_columns(arguments: &mut PgArguments, rows: &Rows<'_>) -> Result<(), BoxDy
         let column = rows.column(index);
         match kind {
             Kind::Id => arguments.add(column.map(Value::id).collect::<Vec<_>>())?,
-            Kind::Int => arguments.add(column.map(Value::int).collect::<Vec<_>>())?,
+            Kind::Small => arguments.add(column.map(Value::int::<i16>).collect::<Vec<_>>())?,
+            Kind::Int => arguments.add(column.map(Value::int::<i32>).collect::<Vec<_>>())?,
+            Kind::Big => arguments.add(column.map(Value::int::<i64>).collect::<Vec<_>>())?,
             Kind::Text => arguments.add(column.map(Value::text).collect::<Vec<_>>())?,
         }
     }

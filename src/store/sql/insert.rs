@@ -32,7 +32,12 @@ pub(crate) struct Insert {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Id,
+    /// 16 bits.
+    Small,
+    /// 32 bits.
     Int,
+    /// 64 bits.
+    Big,
     Text,
 }
 
@@ -99,9 +104,10 @@ impl Value<'_> {
         }
     }
 
-    pub(super) fn int(&self) -> Option<i64> {
+    /// A number, if it fits.
+    pub(super) fn int<I: TryFrom<i64>>(&self) -> Option<I> {
         match self {
-            Self::Int(int) => *int,
+            Self::Int(int) => int.and_then(|int| int.try_into().ok()),
             _ => None,
         }
     }

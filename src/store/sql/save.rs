@@ -147,9 +147,9 @@ fn messages<'a>(
     let mut rows = Rows::new(insert);
     for message in messages {
         rows.push([
-            message.id.0.into(),
             message.thread.0.into(),
             message.number.into(),
+            message.id.0.into(),
             numbers.of(&message.sender)?.into(),
             message.sender_count.into(),
             message.position.into(),

@@ -190,7 +190,7 @@ impl Backend for Sqlite {
             let values: Vec<String> = columns
                 .map(|(index, (_, kind))| match kind {
                     Kind::Id => format!("unhex(r.value->>{index})"),
-                    Kind::Int | Kind::Text => format!("r.value->>{index}"),
+                    _ => format!("r.value->>{index}"),
                 })
                 .collect();
             let from = format!("log_heads h CROSS JOIN jsonb_each(${parameter}) AS r");

@@ -38,8 +38,8 @@ async fn a_second_process_on_the_same_file_does_not_start() {
     // By another name, too.
     let file = deployment.url().trim_start_matches("sqlite://");
     symlink(file, deployment.folder().join("link.db")).unwrap();
-    let link = ["--listen=127.0.0.1:0", "--database-url=sqlite://link.db"];
-    let second = Process::start(letterbox(deployment.folder(), &link));
+    let arguments = ["--listen=127.0.0.1:0", "--database-url=sqlite://link.db"];
+    let second = Process::start(letterbox(deployment.folder(), &arguments));
     let line = second.refused(1).await;
     assert!(line.contains("another process"), "{line}");
 

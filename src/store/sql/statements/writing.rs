@@ -2,7 +2,7 @@
 
 use super::super::insert::{
     Insert, Kind,
-    Kind::{Id, Int, Text},
+    Kind::{Big, Id, Int, Small, Text},
     TABLES,
 };
 
@@ -20,12 +20,12 @@ pub(super) const CREATE_HEAD: &str =
 /// What a batch saves, table by table.
 ///
 /// Where it is known that no row is there, Postgres saves a fifth of an INSERT by not being asked
-/// to look.
+/// to look. Columns are in their table's order, and of its types: then no row is put together anew.
 pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
     Insert {
         name: "save_head",
         table: "log_heads",
-        columns: &[("unlogged", Int), ("profiles", Int)],
+        columns: &[("unlogged", Big), ("profiles", Big)],
         on_conflict: "ON CONFLICT (tenant) DO UPDATE SET unlogged = excluded.unlogged,
             profiles = CASE WHEN excluded.profiles > log_heads.profiles THEN excluded.profiles
                 ELSE log_heads.profiles END",
@@ -34,14 +34,14 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
         name: "save_users",
         table: "users",
         columns: &[
-            ("number", Int),
+            ("number", Big),
             ("id", Text),
-            ("known_time", Int),
+            ("known_time", Big),
             ("first_name", Text),
             ("last_name", Text),
             ("email", Text),
-            ("profile_time", Int),
-            ("deactivated_time", Int),
+            ("profile_time", Big),
+            ("deactivated_time", Big),
         ],
         on_conflict: "ON CONFLICT (tenant, number) DO UPDATE SET known_time = excluded.known_time,
             first_name = excluded.first_name, last_name = excluded.last_name,
@@ -100,7 +100,7 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
             ("message", Id),
             ("revision", Int),
             ("content", Text),
-            ("replace_time", Int),
+            ("replace_time", Big),
         ],
         on_conflict: "",
     },
@@ -108,11 +108,11 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
         name: "add_requests",
         table: "requests",
         columns: &[
-            ("user_number", Int),
+            ("user_number", Big),
             ("request_id", Id),
             ("fingerprint", Text),
             ("message", Id),
-            ("time", Int),
+            ("time", Big),
         ],
         on_conflict: "",
     },
@@ -120,16 +120,16 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
         name: "add_events",
         table: "events",
         columns: &[
-            ("position", Int),
+            ("position", Big),
             ("id", Id),
-            ("kind", Int),
-            ("time", Int),
+            ("kind", Small),
+            ("time", Big),
             ("thread", Id),
             ("message", Id),
-            ("actor", Int),
+            ("actor", Big),
             ("request_id", Id),
-            ("threads", Int),
-            ("messages", Int),
+            ("threads", Big),
+            ("messages", Big),
         ],
         on_conflict: "",
     },
@@ -137,8 +137,8 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
         name: "add_audience",
         table: "audience",
         columns: &[
-            ("user_number", Int),
-            ("position", Int),
+            ("user_number", Big),
+            ("position", Big),
             ("inbox", Int),
             ("unread", Int),
             ("sent", Int),
@@ -153,38 +153,38 @@ pub(in crate::store::sql) static SAVES: [Insert; TABLES] = [
 const THREADS: &[(&str, Kind)] = &[
     ("id", Id),
     ("subject", Text),
-    ("create_time", Int),
-    ("update_time", Int),
-    ("starter", Int),
+    ("create_time", Big),
+    ("update_time", Big),
+    ("starter", Big),
     ("message_count", Int),
-    ("last_sender", Int),
-    ("last_time", Int),
+    ("last_sender", Big),
+    ("last_time", Big),
     ("snippet", Text),
     ("people", Text),
 ];
 
 const PARTICIPANTS: &[(&str, Kind)] = &[
     ("thread", Id),
-    ("user_number", Int),
+    ("user_number", Big),
     ("place", Int),
-    ("placement", Int),
-    ("placement_time", Int),
+    ("placement", Small),
+    ("placement_time", Big),
     ("read_number", Int),
     ("unread_count", Int),
     ("sent_count", Int),
     ("last_sent_number", Int),
-    ("position", Int),
+    ("position", Big),
 ];
 
 const MESSAGES: &[(&str, Kind)] = &[
-    ("id", Id),
     ("thread", Id),
     ("number", Int),
-    ("sender", Int),
+    ("id", Id),
+    ("sender", Big),
     ("sender_count", Int),
-    ("position", Int),
+    ("position", Big),
     ("content", Text),
-    ("send_time", Int),
-    ("edit_time", Int),
+    ("send_time", Big),
+    ("edit_time", Big),
     ("revision", Int),
 ];
