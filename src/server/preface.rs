@@ -74,7 +74,31 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefaced<S> {
         Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
     }
 
+    /// Not before the first bytes are read, when h2 looks at it: where writes are not vectored, it puts
+    /// payloads of up to 1 KiB beside their headers and trailers, and else only up to 256 bytes. So most
+    /// answers are one write, not two (at 64 callers 14.6 k messages sent a second → 15.5 k), and of large
+    /// ones nothing is copied.
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        self.read == PREFACE_BYTES && self.stream.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn writes_are_vectored_once_the_first_bytes_are_read() {
+        let (mut client, server) = tokio::io::duplex(64);
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+        tokio::io::AsyncWriteExt::write_all(&mut client, preface)
+            .await
+            .unwrap();
+        let mut prefaced = Prefaced::await_on(server).await.unwrap();
+        assert!(!prefaced.is_write_vectored());
+        let mut read = [0; PREFACE_BYTES];
+        prefaced.read_exact(&mut read).await.unwrap();
+        assert_eq!(read, *preface);
+        assert!(prefaced.is_write_vectored());
     }
 }
