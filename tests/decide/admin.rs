@@ -81,9 +81,10 @@ impl Registry {
                         tenant.meet(told.user);
                     }
                     // An admin has the last word, whenever the clock of a token says it was.
-                    let former = self.0.get(told.user).map_or(now, |(_, _, time)| *time);
+                    let ahead = self.0.get(told.user).map(|(_, _, time)| *time);
+                    let ahead = ahead.filter(|time| *time > now);
                     if told.last_name.is_some() || told.email.is_some() {
-                        self.tell(told, now.max(former));
+                        self.tell(told, ahead.map_or(now, |time| time + 1));
                     }
                 }
             }
@@ -100,7 +101,8 @@ impl Registry {
             }
             Deed::Token(told, distance) => {
                 let issued = now + distance;
-                let is_newer = |(_, _, time): &(String, String, i64)| *time < issued;
+                // Of two of the same time the one that is seen last.
+                let is_newer = |(_, _, time): &(String, String, i64)| *time <= issued;
                 if self.0.get(step.caller).is_none_or(is_newer) {
                     self.tell(told, issued);
                 }

@@ -61,9 +61,9 @@ impl State {
         }
         self.change_user(id, |record| {
             record.user.profile = change.applied_to(&record.user.profile);
-            // Tokens from a clock ahead of ours have been dealt with, too: that very one does not count again.
-            let after = record.profile_time.map(|time| Time(time.0 + 1));
-            record.profile_time = after.max(Some(now));
+            // A token from a clock ahead of ours has been dealt with, too: it does not count again.
+            let ahead = record.profile_time.filter(|time| *time > now);
+            record.profile_time = Some(ahead.map_or(now, |time| Time(time.0 + 1)));
         });
     }
 }
