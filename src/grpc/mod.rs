@@ -24,8 +24,8 @@ mod watch;
 pub use self::{
     admin::Administration,
     auth::{
-        Authenticator, Certificates, ClientNames, Jwt, JwtSettings, Scopes, Service, TrustedHeader,
-        holds_secret, holds_short_secret,
+        Authenticator, Certificates, ClientNames, Jwt, JwtSettings, SHORT_SECRET, Scopes, Service,
+        TrustedHeader, holds_secret, holds_short_secret,
     },
     call::CallService,
     limits::{CallLimits, Limits},

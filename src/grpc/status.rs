@@ -26,8 +26,8 @@ const VIOLATIONS_LISTED: usize = 16;
 /// How many bytes the names of unknown users take at most, in the metadata.
 const NAMES_BYTES_MAX: usize = 2_600;
 
-/// And in the message, which is sent twice.
-const MESSAGE_NAMES_BYTES_MAX: usize = 400;
+/// And in the message, which is sent twice, and once with three bytes for some characters.
+const MESSAGE_NAMES_BYTES_MAX: usize = 300;
 
 /// The number of the code that a call ends with which did what it was asked to.
 pub(super) const OK: usize = Code::Ok as usize;

@@ -173,8 +173,8 @@ impl Messenger {
     }
 
     /// Keeps a caller's profile current: what a token says that is newer than the last one, or as new and
-    /// another one, is stored when this returns. Only a caller's first call has to wait for it; later ones go
-    /// on without it where it takes long or fails, and the next one tries again.
+    /// another one, is stored when this returns. Only a caller's first call cannot go on without that; where it
+    /// takes long for a later one, or fails, or another call is at it, that one does.
     pub async fn learn(&self, caller: &Caller, claim: &ProfileClaim) -> Result<(), Error> {
         let (known, new) = (self.known.get(caller), Known::by(claim));
         if let Some(Some(last)) = known

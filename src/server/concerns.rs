@@ -4,7 +4,7 @@ use std::{os::unix::fs::MetadataExt, path::Path};
 
 use crate::{
     config::{Auth, Settings},
-    grpc::{holds_secret, holds_short_secret},
+    grpc::{SHORT_SECRET, holds_secret, holds_short_secret},
     store::Store,
 };
 
@@ -17,8 +17,7 @@ pub(super) fn concerns(settings: &Settings, store: &dyn Store) -> Vec<String> {
     if let Some(path) = &settings.jwt_key
         && std::fs::read(path).is_ok_and(|bytes| holds_short_secret(&bytes))
     {
-        concerns
-            .push("jwt-key: an HMAC secret is shorter than 32 bytes, and may be guessed".into());
+        concerns.push(format!("jwt-key: {SHORT_SECRET}"));
     }
     let keys = [
         ("jwt-key", &settings.jwt_key),

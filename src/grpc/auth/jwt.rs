@@ -13,7 +13,9 @@ use tokio::time::Instant;
 
 use super::{
     Authenticator, BadCredentials, ClientNames, Identity, Scopes, TurnedAway, acting, chosen,
-    claims::Claims, keys::Keys, parsed, single,
+    claims::Claims,
+    keys::{Keys, SHORT_SECRET},
+    parsed, single,
 };
 use crate::{
     messenger::Caller,
@@ -251,6 +253,9 @@ async fn reread(jwt: Weak<Jwt>) {
         jwt.metrics.process.reread(Reread::JwtKey, usable);
         match verified {
             Ok(verified) => {
+                if verified.keys.hold_short_secret() {
+                    tracing::warn!("jwt-key: {SHORT_SECRET}");
+                }
                 let mut current = jwt.verified.write().unwrap_or_else(PoisonError::into_inner);
                 *current = Arc::new(verified);
                 tracing::info!("the keys that tokens are verified by have changed");

@@ -18,6 +18,9 @@ const RSA: &[Algorithm] = &[
 /// Shorter secrets can be found by trying (RFC 7518, section 3.2).
 const SECRET_BYTES: usize = 32;
 
+/// What the operator is told of one.
+pub const SHORT_SECRET: &str = "an HMAC secret is shorter than 32 bytes, and may be guessed";
+
 /// Whether a key file's content has to be kept from everybody: an HMAC secret, which is what is neither a JWKS
 /// nor PEM, or a JWKS with one.
 pub fn holds_secret(bytes: &[u8]) -> bool {
@@ -26,7 +29,7 @@ pub fn holds_secret(bytes: &[u8]) -> bool {
 
 /// Whether a key file's content holds an HMAC secret that may be guessed.
 pub fn holds_short_secret(bytes: &[u8]) -> bool {
-    Keys::read(bytes).is_ok_and(|keys| keys.secrets().any(|length| length < SECRET_BYTES))
+    Keys::read(bytes).is_ok_and(|keys| keys.hold_short_secret())
 }
 
 /// The keys of a file.
@@ -83,7 +86,11 @@ impl Keys {
         Ok(Self(keys))
     }
 
-    /// How long its secrets are, in bytes.
+    pub(super) fn hold_short_secret(&self) -> bool {
+        self.secrets().any(|length| length < SECRET_BYTES)
+    }
+
+    /// How long the secrets among them are, in bytes.
     fn secrets(&self) -> impl Iterator<Item = usize> {
         self.0.iter().filter_map(|key| key.secret_bytes)
     }

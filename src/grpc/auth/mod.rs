@@ -14,7 +14,7 @@ use tokio::time::Instant;
 pub use self::{
     certificates::{Certificates, Service},
     jwt::{Jwt, JwtSettings},
-    keys::{holds_secret, holds_short_secret},
+    keys::{SHORT_SECRET, holds_secret, holds_short_secret},
     trusted_header::TrustedHeader,
 };
 use crate::{

@@ -52,8 +52,8 @@ impl Shared {
         }
     }
 
-    /// Answers everybody, and then says what has been written; both while the next round, which may
-    /// begin at once, waits for the database.
+    /// Says what has been written, and answers everybody, while the next round, which may begin at once,
+    /// waits for the database.
     fn answer_all(self: &Arc<Self>, round: Vec<Batch>, decided: Vec<Decided>) {
         let mut done = Vec::with_capacity(round.len());
         for (batch, decided) in round.into_iter().zip(decided) {

@@ -235,7 +235,8 @@ impl Queues {
         }
     }
 
-    /// Gives up a claim; what was not carried out goes back to the front of the tenant's queue.
+    /// Gives up a claim; what was not carried out goes back to the front of the tenant's queue. Nobody is
+    /// woken for it, since whoever does so asks for the next round.
     pub(super) fn done(&self, tenant: &TenantId, had_taken: bool, left_over: Vec<Job>) {
         let mut waiting = self.lock();
         waiting.jobs += left_over.len();
