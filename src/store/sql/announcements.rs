@@ -1,8 +1,9 @@
 //! What the processes on one Postgres tell each other, over LISTEN: whose logs have grown.
 //!
 //! To tell it is a commit of its own, which syncs, and wakes who listens. So a process that is alone tells
-//! nothing. Who listens holds a lock, shared by all, for as long as the connection lasts, and says
-//! so: whoever looks who holds it, and then hears who comes, knows of everybody.
+//! nothing. Every listener holds a shared advisory lock for as long as its connection lasts, and says hello
+//! once it does. A process that counts the locks after it began to listen knows all listeners: the earlier
+//! ones by their locks, the later ones by their hellos.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -12,7 +13,7 @@ use std::{
 use sqlx::{
     Executor, PgConnection, Postgres,
     postgres::{PgConnectOptions, PgListener, PgPoolOptions},
-    query, query_scalar,
+    query, query_as,
 };
 use tokio::{
     sync::Mutex,
@@ -124,7 +125,7 @@ impl Announcements {
                 continue;
             };
             let Some(heard) = heard.map_err(Postgres::classify)? else {
-                // The listener would connect by itself, and hold no lock.
+                // What comes of it when it connects by itself holds no lock.
                 return Err(Error::Unavailable(sqlx::Error::PoolClosed.into()));
             };
             let Some(told) = told_by_others(heard.payload(), &self.mark) else {
@@ -148,6 +149,8 @@ impl Announcements {
         let listening = async {
             let pool = pool.connect_with(self.options.clone()).await?;
             let mut listener = PgListener::connect_with(&pool).await?;
+            // Not by itself, which would take its time, and hold no lock.
+            listener.eager_reconnect(false);
             listener.listen(CHANNEL).await?;
             let (ours, kind) = LISTENING;
             let lock = query("SELECT pg_advisory_lock_shared($1, $2)");
@@ -160,17 +163,21 @@ impl Announcements {
         Ok(listener)
     }
 
-    /// Looks who else listens, over the connection that hears of who comes later.
+    /// Looks who else listens, over the connection that hears of who comes later. It is to hold the lock
+    /// itself: the listener can have connected anew, by itself, and nobody would know of it then.
     async fn look_around(&self, listener: &mut PgListener) -> Result<()> {
         let (ours, kind) = LISTENING;
-        let count = query_scalar::<_, i64>(
-            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted
+        let held = query_as::<_, (bool,)>(
+            "SELECT pid = pg_backend_pid() FROM pg_locks WHERE locktype = 'advisory' AND granted
             AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
             AND classid::bigint = $1 AND objid::bigint = $2 AND objsubid = 2",
         );
-        let count = count.bind(i64::from(ours)).bind(i64::from(kind));
-        let listening = answer::<Postgres, _>(count.fetch_one(listener)).await?;
-        self.alone.store(listening == 1, Ordering::Relaxed);
+        let held = held.bind(i64::from(ours)).bind(i64::from(kind));
+        let held = answer::<Postgres, _>(held.fetch_all(listener)).await?;
+        if !held.contains(&(true,)) {
+            return Err(Error::Unavailable(sqlx::Error::PoolClosed.into()));
+        }
+        self.alone.store(held.len() == 1, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -188,4 +195,28 @@ async fn notify<'c>(
 fn told_by_others<'a>(payload: &'a str, mark: &str) -> Option<&'a str> {
     let (by, told) = payload.split_once(' ').unwrap_or((payload, ""));
     (by != mark).then_some(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_has_lost_the_lock_does_not_count_as_alone_and_has_to_listen_anew() {
+        let url = env::var("LETTERBOX_TEST_POSTGRES_URL")
+            .expect("these tests need a Postgres: run ./scripts/test");
+        let options: PgConnectOptions = url.parse().unwrap();
+        let here = Announcements::new(options.clone(), "@here".into());
+        let mut listener = here.listen().await.unwrap();
+        assert!(here.is_alone());
+
+        // What a listener has come to that has connected by itself.
+        let unlock = "SELECT pg_advisory_unlock_all()";
+        listener.execute(unlock).await.unwrap();
+        let there = Announcements::new(options, "@there".into());
+        let _listener = there.listen().await.unwrap();
+        assert!(here.look_around(&mut listener).await.is_err());
+    }
 }

@@ -66,8 +66,8 @@ pub(crate) trait Backend: Database + Sized {
     ) -> impl Future<Output = sqlx::Result<u64>> + Send;
 
     /// Runs such a text that commits at once: where it is still so what the rows were decided on, and
-    /// nobody has the tenant's turn. Says how many rows it wrote, which is all or none. After an
-    /// error the connection is not to be used again.
+    /// nobody has the tenant's turn. Says how many rows it wrote, which is all or none. After a
+    /// refusal the connection may be amid a transaction.
     fn insert_and_commit(
         connection: &mut Self::Connection,
         sql: &Arc<str>,

@@ -11,8 +11,7 @@ use crate::{
 /// A write over one connection, which is outside of any transaction between its statements.
 pub(crate) struct SqlOptimistic<DB: Backend> {
     session: Session<DB>,
-    /// Whose memory it has, to be given back where nothing comes of it: what is then done with the turn,
-    /// such as bringing a new user, need not load it again.
+    /// Whose memory it has, to be given back where nothing comes of it.
     loaded: Option<TenantId>,
 }
 
@@ -30,9 +29,7 @@ impl<DB: Backend> Drop for SqlOptimistic<DB> {
         if let Some(tenant) = self.loaded.take() {
             self.session.give_back(tenant);
         }
-        if self.session.unanswered {
-            self.session.writer.discard();
-        } else {
+        if !self.session.unanswered {
             self.session.writer.keep();
         }
     }

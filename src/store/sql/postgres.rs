@@ -44,7 +44,15 @@ const FEED_READERS: u32 = 4;
 ///   each run's values: there is one plan, unless Citus has to find a tenant's node by it.
 /// - `synchronous_commit` is never below `on`: an answer means durable.
 /// - A client that is gone is found out, so that it does not keep a turn.
+/// - A standby is refused: what it shows may be older than what was acknowledged. An address that
+///   follows the primary can lead to one amid a switchover, and whoever reads there would do so for as
+///   long as the connection lasts. A primary does not become a standby without ending its connections.
 pub(super) const SESSION: &str = "
+    DO $$ BEGIN
+        IF pg_is_in_recovery() THEN
+            RAISE EXCEPTION 'this server is a standby' USING ERRCODE = 'read_only_sql_transaction';
+        END IF;
+    END $$;
     SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off;
     SET enable_mergejoin = off; SET enable_sort = off; SET enable_material = off;
     SET enable_memoize = off; SET join_collapse_limit = 1; SET jit = off;

@@ -20,7 +20,8 @@ use crate::{
     store::{Error, Result},
 };
 
-/// A connection that writes.
+/// A connection that writes. Dropped, it is closed, unless it has been kept: it may be amid a transaction,
+/// which whoever used it next would take for its own.
 pub(super) struct Session<DB: Backend> {
     pub(super) shared: Arc<Shared<DB>>,
     pub(super) writer: InUse<DB>,
@@ -32,6 +33,16 @@ pub(super) struct Session<DB: Backend> {
     remembered: bool,
     /// What is remembered once all is committed.
     written: Vec<(TenantId, Memory)>,
+}
+
+impl<DB: Backend> Drop for Session<DB> {
+    fn drop(&mut self) {
+        if self.unanswered {
+            self.writer.discard_all();
+        } else {
+            self.writer.discard();
+        }
+    }
 }
 
 impl<DB: Backend> Session<DB> {
@@ -72,7 +83,7 @@ impl<DB: Backend> Session<DB> {
         self.answered(done)
     }
 
-    /// Has remembered again what was taken to rely on it. It is as good as it was.
+    /// Puts what was remembered back, unchanged, for the next batch.
     pub(super) fn give_back(&mut self, tenant: TenantId) {
         let memory = std::mem::take(&mut self.memory);
         self.shared.memories.keep(tenant, memory);
@@ -170,8 +181,7 @@ impl<DB: Backend> Session<DB> {
     }
 
     /// Saves what a batch changed, and commits, in one statement; where what was loaded for it is still
-    /// so, and nobody has the tenant's turn. Says whether it was; an error leaves that unknown. The
-    /// connection is kept, or after a failure closed.
+    /// so, and nobody has the tenant's turn. Says whether it was; an error leaves that unknown.
     pub(super) async fn save_and_commit(
         &mut self,
         tenant: &TenantId,
@@ -193,15 +203,14 @@ impl<DB: Backend> Session<DB> {
             Ok(written) => written,
             Err(Unsaved::Refused(error)) => {
                 tracing::debug!(%error, "not saved without the turn");
-                self.writer.discard();
+                if self.run("ROLLBACK").await.is_err() {
+                    // Closed, it rolls back as well.
+                    self.writer.discard();
+                }
                 return Ok(false);
             }
-            Err(Unsaved::Unheard(error)) => {
-                self.writer.discard_all();
-                return Err(DB::classify(error));
-            }
+            Err(Unsaved::Unheard(error)) => return Err(DB::classify(error)),
         };
-        self.unanswered = false;
         if written == 0 {
             self.committed().await?;
             return Ok(false);
@@ -224,14 +233,15 @@ impl<DB: Backend> Session<DB> {
     /// Commits the transaction that is under way, and keeps the connection for the next one.
     pub(super) async fn commit(&mut self) -> Result<()> {
         // Not bounded here: it may wait for a standby for as long as the writer is patient.
-        let connection = self.writer.connection().map_err(DB::classify)?;
-        DB::run(connection, "COMMIT").await.map_err(DB::classify)?;
+        let done = DB::run(self.connection()?, "COMMIT").await;
+        done.map_err(DB::classify)?;
         self.committed().await
     }
 
     async fn committed(&mut self) -> Result<()> {
         let connection = self.writer.connection().map_err(DB::classify)?;
         DB::committed(&self.shared.extras, connection).await;
+        self.unanswered = false;
         for (tenant, memory) in self.written.drain(..) {
             self.shared.memories.keep(tenant, memory);
         }

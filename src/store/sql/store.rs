@@ -136,10 +136,11 @@ where
         loop {
             let writer = self.shared.pools.writers.acquire().await;
             let writer = writer.map_err(DB::classify)?;
-            let mut session = Session::new(Arc::clone(&self.shared), writer);
-            match session.run(DB::BEGIN).await {
-                Ok(()) => return Ok(Box::new(SqlTransaction(session))),
-                Err(error) => go_on_after(error, &mut session.writer)?,
+            let session = Session::new(Arc::clone(&self.shared), writer);
+            let mut transaction = SqlTransaction(session);
+            match transaction.0.run(DB::BEGIN).await {
+                Ok(()) => return Ok(Box::new(transaction)),
+                Err(error) => go_on_after(error, &mut transaction.0.writer)?,
             }
         }
     }

@@ -15,12 +15,6 @@ const EXPIRE_ROWS: i64 = 1_000;
 /// A transaction over one connection. Dropped, it closes the connection, and so is rolled back.
 pub(crate) struct SqlTransaction<DB: Backend>(pub(super) Session<DB>);
 
-impl<DB: Backend> Drop for SqlTransaction<DB> {
-    fn drop(&mut self) {
-        self.0.writer.discard();
-    }
-}
-
 #[async_trait]
 impl<DB: Backend> Transaction for SqlTransaction<DB> {
     async fn take_turn(&mut self, tenant: &TenantId) -> Result<()> {

@@ -20,3 +20,4 @@ mod service;
 mod store;
 mod tails;
 mod turns;
+mod unfinished;

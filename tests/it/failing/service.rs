@@ -131,6 +131,11 @@ impl Service {
         self.faults.always(Point::Announce, outage);
     }
 
+    /// What it stands on.
+    pub(crate) fn store(&self) -> &dyn Store {
+        &*self.store
+    }
+
     /// Where its database is.
     pub(crate) fn url(&self) -> String {
         self.database.url()

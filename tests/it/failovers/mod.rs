@@ -7,6 +7,7 @@ mod asynchronous;
 mod cluster;
 mod patroni;
 mod silence;
+mod switchover;
 mod synchronous;
 
 use std::time::Duration;

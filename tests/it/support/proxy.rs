@@ -90,8 +90,13 @@ impl Proxy {
 
     /// Cuts all connections, and leads new ones to this server.
     pub(crate) fn turn_to(&self, server: SocketAddr) {
-        *locked(&self.shared.target) = server;
+        self.lead_to(server);
         self.cut();
+    }
+
+    /// Leads new connections to this server; those of the moment stay.
+    pub(crate) fn lead_to(&self, server: SocketAddr) {
+        *locked(&self.shared.target) = server;
     }
 
     /// Cuts the connection that carries the next commit.
