@@ -46,6 +46,9 @@ pub enum Error {
     /// The key cannot sign.
     #[error("{0} holds no key that can sign: {1}")]
     Key(PathBuf, jsonwebtoken::errors::Error),
+    /// It holds a set of keys, which is for those who verify.
+    #[error("{0} holds a JWKS: an HMAC secret or a PEM private key is wanted")]
+    Set(PathBuf),
 }
 
 fn claim(text: &str) -> Result<(String, String), String> {
@@ -57,6 +60,9 @@ fn claim(text: &str) -> Result<(String, String), String> {
 pub fn make(options: &Options, now: Time) -> Result<String, Error> {
     let file = std::fs::read(&options.key);
     let file = file.map_err(|error| Error::File(options.key.clone(), error))?;
+    if file.trim_ascii_start().starts_with(b"{") {
+        return Err(Error::Set(options.key.clone()));
+    }
     let unusable = |error| Error::Key(options.key.clone(), error);
     let (algorithm, key) = signer(&file).map_err(unusable)?;
 
@@ -88,9 +94,9 @@ pub fn make(options: &Options, now: Time) -> Result<String, Error> {
 fn signer(file: &[u8]) -> jsonwebtoken::errors::Result<(Algorithm, EncodingKey)> {
     let text = std::str::from_utf8(file).unwrap_or_default();
     if !text.contains("-----BEGIN") {
-        // The server leaves out the end of the line as well.
-        let secret = text.trim_end_matches(['\r', '\n']).as_bytes();
-        let secret = if secret.is_empty() { file } else { secret };
+        // The server leaves out the end of the last line as well.
+        let secret = file.strip_suffix(b"\n").unwrap_or(file);
+        let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
         return Ok((Algorithm::HS256, EncodingKey::from_secret(secret)));
     }
     if let Ok(key) = EncodingKey::from_rsa_pem(file) {

@@ -58,11 +58,15 @@ impl Given {
             let id = name.replace('-', "_");
             let value = innermost.get_one::<String>(&id);
             let variable = format!("LETTERBOX_{}", id.to_uppercase());
-            let place = match innermost.value_source(&id) {
-                Some(ValueSource::EnvVariable) => variable,
-                _ => format!("--{name}"),
+            let of_environment = innermost.value_source(&id) == Some(ValueSource::EnvVariable);
+            let place = if of_environment {
+                variable
+            } else {
+                format!("--{name}")
             };
-            if let Some(value) = value.filter(|value| !value.is_empty()) {
+            // Where a variable cannot be left out, as in some templates, it is left empty.
+            let is_given = |value: &&String| !(of_environment && value.is_empty());
+            if let Some(value) = value.filter(is_given) {
                 given
                     .values
                     .insert((*name).to_owned(), (value.clone(), place));

@@ -175,13 +175,16 @@ impl Settings {
             "jwt" => Ok(Auth::Jwt),
             other => Err(format!("`{other}` is neither trusted-header nor jwt")),
         })?;
-        let file = |path: &str| Ok(Some(PathBuf::from(path)));
+        let some = |text: &str| match text {
+            "" => Err("must not be empty".to_owned()),
+            text => Ok(Some(text.to_owned())),
+        };
+        let file = |path: &str| Ok(some(path)?.map(PathBuf::from));
         given.read("jwt-key", &mut settings.jwt_key, file)?;
         given.read("tls-cert", &mut settings.tls_cert, file)?;
         given.read("tls-key", &mut settings.tls_key, file)?;
         given.read("tls-client-ca", &mut settings.tls_client_ca, file)?;
         settings.clients.clone_from(&given.clients);
-        let some = |text: &str| Ok(Some(text.to_owned()));
         given.read("jwt-issuer", &mut settings.jwt_issuer, some)?;
         given.read("jwt-audience", &mut settings.jwt_audience, some)?;
         given.read("jwt-tenant-claim", &mut settings.jwt_tenant_claim, some)?;

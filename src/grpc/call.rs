@@ -23,7 +23,8 @@ use tower::Service;
 use tracing::Instrument;
 
 use super::{
-    auth::{Authenticator, ClientNames},
+    auth::{Authenticator, ClientNames, Scopes},
+    check::require,
     limits::{Limits, Received, Slot},
     observed::Observed,
     status::{Failure, explain, in_our_words, status},
@@ -45,6 +46,9 @@ const UNREAD_MAX: Duration = Duration::from_secs(1);
 
 /// The services that anybody may call: health and reflection.
 const PUBLIC_PREFIX: &str = "/grpc.";
+
+/// The service that takes a scope for whatever is called.
+const ADMIN_PREFIX: &str = "/letterbox.admin.";
 
 /// When a call's caller no longer waits for it.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,9 @@ impl<S> CallService<S> {
         call: &mut Observed,
     ) -> Result<Option<Slot>, Failure> {
         if metadata_bytes(request.headers()) > METADATA_BYTES_MAX {
-            return Err(self.limits.refused(Limit::MetadataBytes, Failure::TooLarge));
+            return Err(self
+                .limits
+                .refused(Limit::MetadataBytes, Failure::MetadataTooLarge));
         }
         if request.uri().path().starts_with(PUBLIC_PREFIX) {
             return Ok(None);
@@ -100,6 +106,10 @@ impl<S> CallService<S> {
             .authenticate(request.headers(), client.map(|names| &**names));
         let identity = identity.map_err(Failure::TurnedAway)?;
         call.is_by(identity.clone(), request.headers());
+        if request.uri().path().starts_with(ADMIN_PREFIX) {
+            // Before the request's form, which is looked at when it has been read.
+            require(&identity, Scopes::ADMIN)?;
+        }
         self.limits.check_rate(&identity.caller)?;
         request.extensions_mut().insert(identity);
         Ok(Some(slot))

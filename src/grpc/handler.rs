@@ -8,18 +8,20 @@ use super::{
 };
 use crate::{messenger::Messenger, model::Ids};
 
-/// The identity that the call's layer has put beside the request, whose profile is kept current by
-/// it, and the request.
-pub(super) async fn opened<T>(
+/// The identity that the call's layer has put beside the request, and what is asked for. A request that is
+/// refused for its form touches nothing; by any other, the caller's profile is kept current.
+pub(super) async fn opened<T, P>(
     messenger: &Messenger,
     request: Request<T>,
-) -> Result<(Identity, T), Failure> {
+    parse: impl FnOnce(&Identity, T) -> Result<P, Failure>,
+) -> Result<(Identity, P), Failure> {
     let (_, extensions, message) = request.into_parts();
     let identity = extensions.get::<Identity>().cloned().ok_or(UNSEEN)?;
+    let asked = parse(&identity, message)?;
     if let Some(profile) = &identity.profile {
         messenger.learn(&identity.caller, profile).await?;
     }
-    Ok((identity, message))
+    Ok((identity, asked))
 }
 
 /// The response, or the status of what went wrong.

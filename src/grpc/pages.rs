@@ -3,13 +3,12 @@
 use super::{
     page_cache::AskedPage,
     pb::{self, Encoded},
-    request,
     service::Messaging,
     status::Failure,
     token::{List, PageStart},
 };
 use crate::{
-    messenger::Caller,
+    messenger::{Caller, ReadThread},
     model::{Direction, Folder, InboxPage, InboxRows, MessageOrder, ThreadPage, ThreadRows},
 };
 
@@ -17,9 +16,8 @@ impl Messaging {
     pub(super) async fn inbox_page(
         &self,
         caller: &Caller,
-        request: &pb::ListInboxRequest,
+        page: InboxPage,
     ) -> Result<Encoded, Failure> {
-        let page = request::inbox(&self.tokens, caller, request)?;
         let asked = AskedPage::of_inbox(caller, page);
         let last = self.pages.get(&asked);
         let known = last.as_ref().map(|last| last.edition);
@@ -84,15 +82,14 @@ impl Messaging {
     pub(super) async fn thread_page(
         &self,
         caller: &Caller,
-        request: &pb::GetThreadRequest,
+        wanted: &ReadThread,
     ) -> Result<Encoded, Failure> {
-        let wanted = request::thread(&self.tokens, caller, request)?;
         let page = &wanted.page;
         let asked = AskedPage::of_thread(caller, page);
         let last = self.pages.get(&asked);
         let last = last.filter(|last| !(wanted.mark_read && last.is_unread));
         let known = last.as_ref().map(|last| last.edition);
-        let read = self.messenger.thread(caller, &wanted, known).await?;
+        let read = self.messenger.thread(caller, wanted, known).await?;
         let encoded = match read.page {
             None => self.pages.again(last)?,
             Some(rows) => {

@@ -56,8 +56,15 @@ impl Messaging {
         }
     }
 
-    async fn opened<T>(&self, request: Request<T>) -> Result<(Identity, T), Failure> {
-        handler::opened(&self.messenger, request).await
+    /// The caller, and what they ask for.
+    async fn opened<T, P>(
+        &self,
+        request: Request<T>,
+        parse: impl FnOnce(&Caller, T) -> Result<P, Failure>,
+    ) -> Result<(Caller, P), Failure> {
+        let parse = |identity: &Identity, request| parse(&identity.caller, request);
+        let (identity, asked) = handler::opened(&self.messenger, request, parse).await?;
+        Ok((identity.caller, asked))
     }
 
     /// How much of others a caller sees in answers of their own.
@@ -93,8 +100,9 @@ impl MessagingService for Messaging {
         request: Request<pb::ListInboxRequest>,
     ) -> Result<Response<Encoded>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            self.inbox_page(&caller, &request).await
+            let parse = |caller: &_, request| request::inbox(&self.tokens, caller, &request);
+            let (caller, page) = self.opened(request, parse).await?;
+            self.inbox_page(&caller, page).await
         })
         .await
     }
@@ -104,7 +112,7 @@ impl MessagingService for Messaging {
         request: Request<pb::GetInboxSummaryRequest>,
     ) -> Result<Response<pb::GetInboxSummaryResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, _) = self.opened(request).await?;
+            let (caller, ()) = self.opened(request, |_, _| Ok(())).await?;
             self.inbox_summary(&caller).await
         })
         .await
@@ -115,8 +123,9 @@ impl MessagingService for Messaging {
         request: Request<pb::GetThreadRequest>,
     ) -> Result<Response<Encoded>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            self.thread_page(&caller, &request).await
+            let parse = |caller: &_, request| request::thread(&self.tokens, caller, &request);
+            let (caller, wanted) = self.opened(request, parse).await?;
+            self.thread_page(&caller, &wanted).await
         })
         .await
     }
@@ -126,8 +135,8 @@ impl MessagingService for Messaging {
         request: Request<pb::SendMessageRequest>,
     ) -> Result<Response<pb::SendMessageResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let (send, request_id) = request::send(&caller, request, &self.limits)?;
+            let parse = |caller: &_, request| request::send(caller, request, &self.limits);
+            let (caller, (send, request_id)) = self.opened(request, parse).await?;
             let answer = self.messenger.send(&caller, send, request_id).await?;
             let (message, view) = self.sent(&caller, answer);
             Ok(pb::SendMessageResponse { message, view })
@@ -140,8 +149,8 @@ impl MessagingService for Messaging {
         request: Request<pb::ReplyThreadRequest>,
     ) -> Result<Response<pb::ReplyThreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let (reply, request_id) = request::reply(&caller, request, &self.limits)?;
+            let parse = |caller: &_, request| request::reply(caller, request, &self.limits);
+            let (caller, (reply, request_id)) = self.opened(request, parse).await?;
             let answer = self.messenger.reply(&caller, reply, request_id).await?;
             let (message, view) = self.sent(&caller, answer);
             Ok(pb::ReplyThreadResponse { message, view })
@@ -154,8 +163,8 @@ impl MessagingService for Messaging {
         request: Request<pb::EditMessageRequest>,
     ) -> Result<Response<pb::EditMessageResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let edit = request::edit(&caller, request, &self.limits)?;
+            let parse = |caller: &_, request| request::edit(caller, request, &self.limits);
+            let (caller, edit) = self.opened(request, parse).await?;
             let message = self.messenger.edit(&caller, edit).await?;
             let message = Some(self.viewer(&caller).message(message));
             Ok(pb::EditMessageResponse { message })
@@ -168,8 +177,8 @@ impl MessagingService for Messaging {
         request: Request<pb::MarkThreadReadRequest>,
     ) -> Result<Response<pb::MarkThreadReadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let mark = request::mark_read(&caller, &request)?;
+            let parse = |caller: &_, request| request::mark_read(caller, &request);
+            let (caller, mark) = self.opened(request, parse).await?;
             let view = self.messenger.mark_read(&caller, mark).await?;
             let view = Some(self.viewer(&caller).view(view));
             Ok(pb::MarkThreadReadResponse { view })
@@ -182,8 +191,10 @@ impl MessagingService for Messaging {
         request: Request<pb::MarkThreadUnreadRequest>,
     ) -> Result<Response<pb::MarkThreadUnreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let thread = request::thread_id(&request.thread_id)?;
+            let parse = |_: &_, request: pb::MarkThreadUnreadRequest| {
+                request::thread_id(&request.thread_id)
+            };
+            let (caller, thread) = self.opened(request, parse).await?;
             let view = self.messenger.mark_unread(&caller, thread).await?;
             let view = Some(self.viewer(&caller).view(view));
             Ok(pb::MarkThreadUnreadResponse { view })
@@ -196,8 +207,9 @@ impl MessagingService for Messaging {
         request: Request<pb::DeleteThreadRequest>,
     ) -> Result<Response<pb::DeleteThreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let thread = request::thread_id(&request.thread_id)?;
+            let parse =
+                |_: &_, request: pb::DeleteThreadRequest| request::thread_id(&request.thread_id);
+            let (caller, thread) = self.opened(request, parse).await?;
             let view = self.messenger.delete(&caller, thread).await?;
             let view = Some(self.viewer(&caller).view(view));
             Ok(pb::DeleteThreadResponse { view })
@@ -210,8 +222,9 @@ impl MessagingService for Messaging {
         request: Request<pb::RestoreThreadRequest>,
     ) -> Result<Response<pb::RestoreThreadResponse>, Status> {
         self.answer(async {
-            let (Identity { caller, .. }, request) = self.opened(request).await?;
-            let thread = request::thread_id(&request.thread_id)?;
+            let parse =
+                |_: &_, request: pb::RestoreThreadRequest| request::thread_id(&request.thread_id);
+            let (caller, thread) = self.opened(request, parse).await?;
             let view = self.messenger.restore(&caller, thread).await?;
             let view = Some(self.viewer(&caller).view(view));
             Ok(pb::RestoreThreadResponse { view })
@@ -227,8 +240,9 @@ impl MessagingService for Messaging {
     ) -> Result<Response<WatchStream>, Status> {
         let deadline = request.extensions().get::<CallDeadline>().copied();
         self.answer(async {
-            let (identity, request) = self.opened(request).await?;
-            let (watch, from) = request::watch(&self.tokens, &identity, &request)?;
+            let parse = |identity: &_, request| request::watch(&self.tokens, identity, &request);
+            let (identity, (watch, from)) =
+                handler::opened(&self.messenger, request, parse).await?;
             let reader = watch.reader.clone();
             let (caller, expires) = (identity.caller, identity.expires);
             let viewer = match reader {

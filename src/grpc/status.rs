@@ -67,6 +67,7 @@ pub(super) enum Failure {
     ScopeMissing(&'static str),
     Invalid(Vec<Violation>),
     TooLarge,
+    MetadataTooLarge,
     /// So long until the caller's next call is not one too many.
     RateLimited(Duration),
     TooManyWatches,
@@ -153,7 +154,12 @@ pub(super) fn status(failure: Failure, ids: &dyn Ids) -> Status {
         Failure::TooLarge => Draft::new(
             Code::ResourceExhausted,
             "REQUEST_TOO_LARGE",
-            "the request is larger than the server takes; its metadata can be 16 KiB",
+            "the request is larger than the server takes: 4 MiB, unless it is set to less",
+        ),
+        Failure::MetadataTooLarge => Draft::new(
+            Code::ResourceExhausted,
+            "REQUEST_TOO_LARGE",
+            "the call's metadata is larger than 16 KiB",
         ),
         Failure::RateLimited(wait) => Draft::new(
             Code::ResourceExhausted,
@@ -227,13 +233,15 @@ fn refused(refusal: Refusal, message: String) -> Draft {
             .resource("letterbox.v1.Message", &id.to_string()),
         Refusal::RecipientsNotFound(recipients) => recipients_not_found(&recipients),
         Refusal::UsersNotFound(users) => users_not_found(&users),
-        Refusal::NotTheSender => Draft::new(Code::PermissionDenied, "NOT_THE_SENDER", message),
-        Refusal::RevisionStale { current } => Draft::with_metadata(
+        Refusal::NotTheSender(id) => Draft::new(Code::PermissionDenied, "NOT_THE_SENDER", message)
+            .resource("letterbox.v1.Message", &id.to_string()),
+        Refusal::RevisionStale { id, current } => Draft::with_metadata(
             Code::Aborted,
             "REVISION_STALE",
             message,
             [("currentRevision", current.to_string())],
-        ),
+        )
+        .resource("letterbox.v1.Message", &id.to_string()),
         Refusal::RequestIdReused => Draft::new(Code::AlreadyExists, "REQUEST_ID_REUSED", message),
     }
 }

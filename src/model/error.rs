@@ -21,10 +21,12 @@ pub enum Refusal {
     UsersNotFound(Vec<UserId>),
     /// Another participant's message.
     #[error("only its sender can edit a message")]
-    NotTheSender,
+    NotTheSender(MessageId),
     /// The message has been edited since the caller read it.
     #[error("the message has been edited since: its revision is {current}")]
     RevisionStale {
+        /// The message.
+        id: MessageId,
         /// The message's revision now.
         current: i32,
     },

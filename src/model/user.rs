@@ -74,8 +74,8 @@ impl ProfileChange {
 pub struct ProfileClaim {
     /// What it says.
     pub change: ProfileChange,
-    /// When the token was issued, or where it does not say so, when it expires; the newer one counts, and of
-    /// two of one time that which is seen last.
+    /// When the token was issued, or where it does not say so, when it was first seen; the newer one counts, and
+    /// of two of one time that which is seen last.
     pub time: Time,
 }
 

@@ -122,8 +122,8 @@ pub(crate) fn refusal(command: &Command, refusal: letterbox::model::Refusal) -> 
             let unknown = unknown.iter().map(ToString::to_string).collect();
             reference::Refusal::RecipientsNotFound(unknown)
         }
-        Refusal::NotTheSender => reference::Refusal::NotTheSender,
-        Refusal::RevisionStale { current } => reference::Refusal::RevisionStale { current },
+        Refusal::NotTheSender(_) => reference::Refusal::NotTheSender,
+        Refusal::RevisionStale { current, .. } => reference::Refusal::RevisionStale { current },
         Refusal::RequestIdReused => reference::Refusal::RequestIdReused,
         Refusal::UsersNotFound(_) => unreachable!("this is no answer to an action"),
     }

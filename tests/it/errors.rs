@@ -86,12 +86,11 @@ async fn existence_is_looked_at_before_permission_and_that_before_state(
     let result = server.client("eve").edit_message(stale.clone()).await;
     assert_refused(result, Code::NotFound, "MESSAGE_NOT_FOUND");
     let result = server.client("ben").edit_message(stale.clone()).await;
-    assert_refused(result, Code::PermissionDenied, "NOT_THE_SENDER");
-    assert_refused(
-        ana.edit_message(stale).await,
-        Code::Aborted,
-        "REVISION_STALE",
-    );
+    let refusal = assert_refused(result, Code::PermissionDenied, "NOT_THE_SENDER");
+    assert_eq!(refusal.resources, [stale.message_id.as_str()]);
+    let result = ana.edit_message(stale.clone()).await;
+    let refusal = assert_refused(result, Code::Aborted, "REVISION_STALE");
+    assert_eq!(refusal.resources, [stale.message_id]);
 }
 
 #[rstest]

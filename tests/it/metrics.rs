@@ -231,13 +231,15 @@ async fn a_limit_that_is_hit_is_counted(
     let ana = server.client("ana");
     let padded = ana.with("x-padding", &"p".repeat(17 * 1024));
     let refused = padded.get_inbox_summary(GetInboxSummaryRequest {}).await;
-    assert_refused(refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE");
+    let refusal = assert_refused(refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE");
+    assert!(refusal.message.contains("16 KiB"), "{}", refusal.message);
     let large = SendMessageRequest {
         content: "c".repeat(5 << 20),
         ..SendMessageRequest::default()
     };
     let refused = ana.send_message(large).await;
-    assert_refused(refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE");
+    let refusal = assert_refused(refused, Code::ResourceExhausted, "REQUEST_TOO_LARGE");
+    assert!(refusal.message.contains("4 MiB"), "{}", refusal.message);
 
     let scrape = server.scrape().await;
     for limit in ["metadata_bytes", "request_bytes"] {

@@ -172,7 +172,7 @@ async fn numbers_count_up_without_gaps_however_many_reply_at_once(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
-async fn send_time_never_decreases_within_a_thread_whatever_the_clock_does(
+async fn times_grow_within_a_thread_whatever_the_clock_does(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
     let clock = ManualClock::new();
@@ -180,11 +180,20 @@ async fn send_time_never_decreases_within_a_thread_whatever_the_clock_does(
     let (ana, ben) = (server.client("ana"), server.client("ben"));
     let plans = ana.start("plans", &["ben"], "Lunch?").await;
     let started = clock.timestamp();
+    let after = |micros: i32| {
+        let mut time = started.expect("a time");
+        time.nanos += micros * 1_000;
+        Some(time)
+    };
 
     clock.turn_back(Duration::from_hours(1));
     let second = ben.reply(&plans.thread, "At noon").await;
-    assert_eq!(second.message.send_time, started, "not before the first");
-    assert_eq!(second.view.last_message_time, started);
+    assert_eq!(second.message.send_time, after(1), "not before the first");
+    assert_eq!(second.view.last_message_time, after(1));
+    let edited = ana.edit(&plans.message, "Dinner?").await;
+    assert_eq!(edited.edit_time, after(2));
+    let thread = ana.view(&plans.thread).await;
+    assert_eq!(thread.thread().update_time, after(2));
 
     clock.advance(Duration::from_hours(2));
     let third = ana.reply(&plans.thread, "Fine").await;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 
 use super::{
-    auth::Scopes,
+    auth::{Identity, Scopes},
     check::require,
     handler::{answer, opened},
     pb::admin::{self as pb, admin_service_server::AdminService},
@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     messenger::{Caller, Messenger},
-    model::{Direction, Ids, TenantId, TenantPage, TenantSummary, UserChange, UserRecord},
+    model::{
+        Direction, Ids, TenantId, TenantPage, TenantSummary, UserChange, UserFilter, UserRecord,
+    },
 };
 
 /// `letterbox.admin.v1.AdminService`, over a [`Messenger`].
@@ -45,11 +47,18 @@ impl Administration {
         }
     }
 
-    /// The caller, who has the scope, and the request.
-    async fn admitted<T>(&self, request: Request<T>) -> Result<(Caller, T), Failure> {
-        let (identity, request) = opened(&self.messenger, request).await?;
-        require(&identity, Scopes::ADMIN)?;
-        Ok((identity.caller, request))
+    /// The caller, who has the scope, and what they ask for.
+    async fn admitted<T, P>(
+        &self,
+        request: Request<T>,
+        parse: impl FnOnce(&Caller, T) -> Result<P, Failure>,
+    ) -> Result<(Caller, P), Failure> {
+        let parse = |identity: &Identity, request| {
+            require(identity, Scopes::ADMIN)?;
+            parse(&identity.caller, request)
+        };
+        let (identity, asked) = opened(&self.messenger, request, parse).await?;
+        Ok((identity.caller, asked))
     }
 
     /// Changes users, and builds an answer of them.
@@ -60,11 +69,9 @@ impl Administration {
         build: impl FnOnce(Vec<pb::User>) -> R,
     ) -> Result<Response<R>, Status> {
         answer(&*self.ids, async {
-            let (caller, request) = self.admitted(request).await?;
-            let users = self
-                .messenger
-                .change_users(&caller, parse(request)?)
-                .await?;
+            let parse = |_: &_, request| parse(request);
+            let (caller, change) = self.admitted(request, parse).await?;
+            let users = self.messenger.change_users(&caller, change).await?;
             Ok(build(users.into_iter().map(Into::into).collect()))
         })
         .await
@@ -73,9 +80,8 @@ impl Administration {
     async fn users_page(
         &self,
         caller: &Caller,
-        request: &pb::ListUsersRequest,
+        (after, size, filter): (i64, u32, UserFilter),
     ) -> Result<pb::ListUsersResponse, Failure> {
-        let (after, size, filter) = request::users(&self.tokens, caller, request)?;
         let rows = self.messenger.users(caller, after, size, filter).await?;
         let next = rows.next.map(|from| {
             let direction = Direction::Forward;
@@ -91,9 +97,8 @@ impl Administration {
     async fn tenants_page(
         &self,
         caller: &Caller,
-        request: &pb::ListTenantsRequest,
+        (after, size): (Option<TenantId>, u32),
     ) -> Result<pb::ListTenantsResponse, Failure> {
-        let (after, size) = request::tenants(&self.tokens, caller, request)?;
         let sees_all = self.operator_tenant.as_ref() == Some(&caller.tenant);
         let page = if sees_all {
             TenantPage::After(after, size)
@@ -161,8 +166,9 @@ impl AdminService for Administration {
         request: Request<pb::ListUsersRequest>,
     ) -> Result<Response<pb::ListUsersResponse>, Status> {
         answer(&*self.ids, async {
-            let (caller, request) = self.admitted(request).await?;
-            self.users_page(&caller, &request).await
+            let parse = |caller: &_, request| request::users(&self.tokens, caller, &request);
+            let (caller, page) = self.admitted(request, parse).await?;
+            self.users_page(&caller, page).await
         })
         .await
     }
@@ -172,8 +178,9 @@ impl AdminService for Administration {
         request: Request<pb::ListTenantsRequest>,
     ) -> Result<Response<pb::ListTenantsResponse>, Status> {
         answer(&*self.ids, async {
-            let (caller, request) = self.admitted(request).await?;
-            self.tenants_page(&caller, &request).await
+            let parse = |caller: &_, request| request::tenants(&self.tokens, caller, &request);
+            let (caller, page) = self.admitted(request, parse).await?;
+            self.tenants_page(&caller, page).await
         })
         .await
     }

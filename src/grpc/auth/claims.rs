@@ -7,19 +7,23 @@ use crate::model::{ProfileChange, ProfileClaim, TenantId, Time, UserId};
 
 /// The claims of a token (RFC 7519).
 #[derive(Clone, Debug)]
-pub(super) struct Claims(pub(super) Map<String, Value>);
+pub(super) struct Claims {
+    pub(super) all: Map<String, Value>,
+    /// When this process first saw the token.
+    pub(super) seen: Time,
+}
 
 /// How far the issuer's clock may be ahead of ours.
 const AHEAD: Time = Time(5_000_000);
 
 impl Claims {
     fn text(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(Value::as_str)
+        self.all.get(name).and_then(Value::as_str)
     }
 
     /// A `NumericDate`: seconds, perhaps with a fraction.
     fn time(&self, name: &str) -> Result<Option<Time>, BadCredentials> {
-        let Some(value) = self.0.get(name) else {
+        let Some(value) = self.all.get(name) else {
             return Ok(None);
         };
         let seconds = value.as_f64().filter(|seconds| seconds.abs() < 1e12);
@@ -47,7 +51,7 @@ impl Claims {
         audience: Option<&str>,
     ) -> Result<(), BadCredentials> {
         let from = issuer.is_none_or(|issuer| self.text("iss") == Some(issuer));
-        let to = audience.is_none_or(|audience| match self.0.get("aud") {
+        let to = audience.is_none_or(|audience| match self.all.get("aud") {
             Some(Value::Array(several)) => several.iter().any(|one| one == audience),
             Some(one) => one == audience,
             None => false,
@@ -67,8 +71,9 @@ impl Claims {
 
     /// What this claim says of the tenant; none where the token lacks it.
     pub(super) fn tenant(&self, claim: &str) -> Result<Option<TenantId>, BadCredentials> {
-        let Some(value) = self.0.get(claim) else {
-            return Ok(None);
+        let value = match self.all.get(claim) {
+            None | Some(Value::Null) => return Ok(None),
+            Some(value) => value,
         };
         let tenant = value.as_str().and_then(TenantId::parse);
         tenant.map(Some).ok_or(BadCredentials::NotAccepted)
@@ -83,14 +88,10 @@ impl Claims {
         let names = ["given_name", "family_name", "email"];
         let [first_name, last_name, email] = names.map(|name| self.text(name));
         first_name.or(last_name).or(email)?;
-        // Tokens of one issuer expire in the order in which they were issued.
-        let time = ["iat", "exp"]
-            .into_iter()
-            .find_map(|name| self.time(name).ok()?);
-        let time = time.unwrap_or(Time(0));
+        let issued = self.time("iat").ok().flatten();
         Some(ProfileClaim {
             change: ProfileChange::new(first_name, last_name, email),
-            time,
+            time: issued.unwrap_or(self.seen),
         })
     }
 }

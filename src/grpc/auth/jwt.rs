@@ -60,12 +60,12 @@ struct Verified {
 }
 
 impl Verified {
-    fn by(file: Vec<u8>) -> Result<Self, String> {
-        Ok(Self {
-            keys: Keys::read(&file)?,
+    fn by(keys: Keys, file: Vec<u8>) -> Self {
+        Self {
+            keys,
             file,
             tokens: Cache::new(TOKENS),
-        })
+        }
     }
 }
 
@@ -77,14 +77,15 @@ impl Jwt {
         metrics: Arc<Metrics>,
     ) -> Result<Arc<Self>, String> {
         let file = std::fs::read(&settings.key);
-        let file = file.map_err(|error| format!("cannot read {}: {error}", settings.key.display()));
-        let verified = Verified::by(file?)
-            .map_err(|problem| format!("{} {problem}", settings.key.display()))?;
+        let file =
+            file.map_err(|error| format!("cannot read {}: {error}", settings.key.display()))?;
+        let keys =
+            Keys::read(&file).map_err(|problem| format!("{} {problem}", settings.key.display()))?;
         let jwt = Arc::new(Self {
             settings,
             clock,
             metrics,
-            verified: RwLock::new(Arc::new(verified)),
+            verified: RwLock::new(Arc::new(Verified::by(keys, file))),
         });
         tokio::spawn(reread(Arc::downgrade(&jwt)));
         Ok(jwt)
@@ -112,7 +113,10 @@ impl Jwt {
             validation.validate_nbf = false;
             validation.validate_aud = false;
             if let Ok(token_data) = jsonwebtoken::decode(token, key, &validation) {
-                let claims = Arc::new(Claims(token_data.claims));
+                let claims = Arc::new(Claims {
+                    all: token_data.claims,
+                    seen: self.clock.now(),
+                });
                 verified.tokens.insert(token.into(), Arc::clone(&claims));
                 return Ok(claims);
             }
@@ -245,19 +249,19 @@ async fn reread(jwt: Weak<Jwt>) {
             // It is being replaced.
             continue;
         };
-        if file == jwt.verified().file || file == refused {
+        let verified = jwt.verified();
+        if file == verified.file || file == refused {
             continue;
         }
-        let verified = Verified::by(file.clone());
-        let usable = verified.is_ok();
-        jwt.metrics.process.reread(Reread::JwtKey, usable);
-        match verified {
-            Ok(verified) => {
-                if verified.keys.hold_short_secret() {
+        let keys = verified.keys.read_anew(&file);
+        jwt.metrics.process.reread(Reread::JwtKey, keys.is_ok());
+        match keys {
+            Ok(keys) => {
+                if keys.hold_short_secret() {
                     tracing::warn!("jwt-key: {SHORT_SECRET}");
                 }
                 let mut current = jwt.verified.write().unwrap_or_else(PoisonError::into_inner);
-                *current = Arc::new(verified);
+                *current = Arc::new(Verified::by(keys, file));
                 tracing::info!("the keys that tokens are verified by have changed");
             }
             Err(problem) => {

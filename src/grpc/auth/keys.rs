@@ -33,14 +33,24 @@ pub fn holds_short_secret(bytes: &[u8]) -> bool {
 }
 
 /// The keys of a file.
-pub(super) struct Keys(Vec<Key>);
+pub(super) struct Keys {
+    kind: Kind,
+    all: Vec<Key>,
+}
+
+/// What a key file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Set,
+    Pem,
+    /// Whatever is neither of the others.
+    Secret,
+}
 
 /// A key, and what may be signed with it: the key says so, never a token.
 struct Key {
-    /// Its name, in a set of keys.
+    /// Its name, in a set of keys; none: whatever name a token gives may mean it.
     id: Option<String>,
-    /// Whether it is the only one there is, so that no token has to name it.
-    alone: bool,
     algorithms: Vec<Algorithm>,
     verifier: DecodingKey,
     /// How many bytes it has, where it is a secret.
@@ -50,25 +60,40 @@ struct Key {
 impl Keys {
     /// Reads a JWKS, a PEM public key, or else an HMAC secret.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, String> {
-        let text = std::str::from_utf8(bytes).unwrap_or_default().trim();
+        let text = std::str::from_utf8(bytes).unwrap_or_default();
+        // Some editors put a mark before a text.
+        let text = text.trim_start_matches('\u{feff}').trim();
         if text.starts_with('{') {
             return Self::of_set(text);
         }
-        let (algorithms, verifier, secret_bytes) = if text.contains("-----BEGIN") {
+        let (kind, algorithms, verifier, secret_bytes) = if text.contains("-----BEGIN") {
             let (algorithms, verifier) = pem(text)?;
-            (algorithms, verifier, None)
+            (Kind::Pem, algorithms, verifier, None)
         } else {
-            let secret = secret(bytes)?;
+            let secret = secret(bytes, text)?;
             let verifier = DecodingKey::from_secret(secret);
-            (HMAC.to_vec(), verifier, Some(secret.len()))
+            (Kind::Secret, HMAC.to_vec(), verifier, Some(secret.len()))
         };
-        Ok(Self(vec![Key {
+        let key = Key {
             id: None,
-            alone: true,
             algorithms,
             verifier,
             secret_bytes,
-        }]))
+        };
+        Ok(Self {
+            kind,
+            all: vec![key],
+        })
+    }
+
+    /// Reads what a file has been changed to. What held public keys and holds something else now is not taken
+    /// for a secret: it may be an error's page that was stored in their place, which anybody can sign with.
+    pub(super) fn read_anew(&self, bytes: &[u8]) -> Result<Self, String> {
+        let keys = Self::read(bytes)?;
+        if keys.kind == Kind::Secret && self.kind != Kind::Secret {
+            return Err("holds neither a JWKS nor a PEM public key any more".to_owned());
+        }
+        Ok(keys)
     }
 
     /// RFC 7517. Keys that cannot be used are left out, since a set may be for others, too.
@@ -83,7 +108,10 @@ impl Keys {
         if keys.is_empty() {
             return Err("holds no key that tokens can be verified by".to_owned());
         }
-        Ok(Self(keys))
+        Ok(Self {
+            kind: Kind::Set,
+            all: keys,
+        })
     }
 
     pub(super) fn hold_short_secret(&self) -> bool {
@@ -92,7 +120,7 @@ impl Keys {
 
     /// How long the secrets among them are, in bytes.
     fn secrets(&self) -> impl Iterator<Item = usize> {
-        self.0.iter().filter_map(|key| key.secret_bytes)
+        self.all.iter().filter_map(|key| key.secret_bytes)
     }
 
     /// The keys that may have signed a token.
@@ -101,8 +129,8 @@ impl Keys {
         algorithm: Algorithm,
         id: Option<&'a str>,
     ) -> impl Iterator<Item = &'a DecodingKey> {
-        let keys = self.0.iter().filter(move |key| {
-            let named = key.alone || id.is_none() || key.id.as_deref() == id;
+        let keys = self.all.iter().filter(move |key| {
+            let named = key.id.is_none() || id.is_none() || key.id.as_deref() == id;
             named && key.algorithms.contains(&algorithm)
         });
         keys.map(|key| &key.verifier)
@@ -110,7 +138,10 @@ impl Keys {
 }
 
 /// A secret without the line's end that editors put behind it.
-fn secret(bytes: &[u8]) -> Result<&[u8], String> {
+fn secret<'a>(bytes: &'a [u8], text: &str) -> Result<&'a [u8], String> {
+    if let Some(other) = no_secret(bytes, text) {
+        return Err(format!("holds {other}: a JWKS, PEM or a secret is wanted"));
+    }
     let secret = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
     if secret.is_empty() {
@@ -119,9 +150,40 @@ fn secret(bytes: &[u8]) -> Result<&[u8], String> {
     Ok(secret)
 }
 
+/// What a file is that somebody may have taken for a key: anybody who knows it could sign, were it a secret.
+fn no_secret(bytes: &[u8], text: &str) -> Option<&'static str> {
+    if serde_json::from_str::<Vec<Value>>(text).is_ok() {
+        Some("a list, not a set of keys")
+    } else if text.starts_with('<') {
+        Some("a page of HTML or XML")
+    } else if text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-") {
+        Some("a key of SSH")
+    } else if text.contains("BEGIN ") && text.contains(" KEY") {
+        Some("something like PEM, without its dashes")
+    } else {
+        is_der(bytes).then_some("a key in DER")
+    }
+}
+
+/// Whether the bytes are one sequence, which begins with another one or a number: a public key in DER.
+fn is_der(bytes: &[u8]) -> bool {
+    let (length, inside) = match *bytes {
+        [0x30, 0x82, high, low, first, ..] => {
+            (4 + usize::from(high) * 256 + usize::from(low), first)
+        }
+        [0x30, 0x81, length, first, ..] => (3 + usize::from(length), first),
+        [0x30, length, first, ..] => (2 + usize::from(length), first),
+        _ => return false,
+    };
+    bytes.len() == length && matches!(inside, 0x30 | 0x02)
+}
+
 fn pem(text: &str) -> Result<(Vec<Algorithm>, DecodingKey), String> {
     if text.contains("PRIVATE KEY") {
         return Err("holds a private key; the service wants the public one".to_owned());
+    }
+    if text.matches("-----BEGIN").count() > 1 {
+        return Err("holds several keys, which only a JWKS can".to_owned());
     }
     let pem = text.as_bytes();
     if let Ok(key) = DecodingKey::from_rsa_pem(pem) {
@@ -171,6 +233,8 @@ fn key_of_set(value: Value) -> Option<Key> {
     };
     let algorithms = match text("alg") {
         None => of_kind,
+        // Its name since RFC 9864.
+        Some("Ed25519") if of_kind == [Algorithm::EdDSA] => of_kind,
         Some(name) => {
             let algorithm: Algorithm = name.parse().ok()?;
             of_kind.contains(&algorithm).then_some(vec![algorithm])?
@@ -189,7 +253,6 @@ fn key_of_set(value: Value) -> Option<Key> {
     }
     Some(Key {
         id,
-        alone: false,
         algorithms,
         verifier,
         secret_bytes,

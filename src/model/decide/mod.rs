@@ -141,7 +141,7 @@ impl State {
             sender_count: state.participants[replier].sent_count + 1,
             position: self.next_position(),
             content: reply.content.as_str().to_owned(),
-            send_time: context.now.max(state.last_message.send_time),
+            send_time: time_of_change(state, context.now),
             edit_time: None,
             revision: 1,
         };
@@ -177,7 +177,7 @@ impl State {
             .participation(message.thread, &edit.caller)
             .map_err(|_| Refusal::MessageNotFound(edit.message))?;
         if message.sender != edit.caller {
-            return Err(Refusal::NotTheSender);
+            return Err(Refusal::NotTheSender(message.id));
         }
         if message.content == edit.content.as_str() {
             // Before the revision is looked at: this is how a retried edit comes back.
@@ -187,15 +187,13 @@ impl State {
             && expected != message.revision
         {
             return Err(Refusal::RevisionStale {
+                id: message.id,
                 current: message.revision,
             });
         }
 
         let is_newest = message.number == state.thread.message_count;
-        let edit_time = context
-            .now
-            .max(message.send_time)
-            .max(message.edit_time.unwrap_or(message.send_time));
+        let edit_time = time_of_change(state, context.now);
         let mut edited = message.clone();
         edit.content.as_str().clone_into(&mut edited.content);
         edited.edit_time = Some(edit_time);
@@ -361,6 +359,12 @@ fn participants(send: &Send, message: &Message, policy: Policy) -> Vec<Participa
         position: message.position,
     });
     std::iter::once(starter).chain(recipients).collect()
+}
+
+/// When a thread changes that is about to: now, but after its last change, whatever the clock does and however
+/// many changes one batch makes. Whoever compares update times sees that there was one.
+fn time_of_change(state: &ThreadState, now: Time) -> Time {
+    now.max(Time(state.thread.update_time.0.saturating_add(1)))
 }
 
 fn last_message(message: &Message) -> LastMessage {

@@ -301,10 +301,14 @@ async fn all_that_is_wrong_with_a_batch_is_told_with_its_place(
 
     // Whoever may not ask is not told what is wrong with the question.
     let zoe = server.client("zoe").with_scopes("letterbox.watch-all");
-    let none = BatchCreateUsersRequest { users: vec![] };
-    let refused = zoe.batch_create_users(none).await;
-    let refusal = assert_refused(refused, Code::PermissionDenied, "SCOPE_MISSING");
-    assert_eq!(refusal.metadata["scope"], "letterbox.admin");
+    let none = vec![];
+    // Larger than any request may be.
+    let too_large = vec![named(&"x".repeat(5 << 20))];
+    for users in [none, too_large] {
+        let refused = zoe.batch_create_users(BatchCreateUsersRequest { users });
+        let refusal = assert_refused(refused.await, Code::PermissionDenied, "SCOPE_MISSING");
+        assert_eq!(refusal.metadata["scope"], "letterbox.admin");
+    }
 
     let none = admin
         .batch_create_users(BatchCreateUsersRequest { users: vec![] })

@@ -7,6 +7,7 @@ use crate::{support::prelude::*, tokens::key_file};
 
 #[rstest]
 #[case::a_secret(b"a secret of the tests, and of nobody else\n".to_vec(), None)]
+#[case::a_secret_that_ends_with_a_line(b"a secret of the tests, and of nobody else\n\r\n".to_vec(), None)]
 #[case::an_rsa_key(key_file("rsa-one.pem"), Some("rsa-one.pub.pem"))]
 #[case::an_elliptic_key(key_file("ec.pem"), Some("ec.pub.pem"))]
 #[case::an_edwards_key(key_file("ed.pem"), Some("ed.pub.pem"))]
@@ -46,8 +47,10 @@ async fn the_server_takes_the_token_that_the_command_makes(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_cannot_sign_is_said_in_one_line() {
     let deployment = Deployment::new(Database::Sqlite).await;
-    fs::write(deployment.folder().join("key"), key_file("rsa-one.pub.pem")).expect("written");
-    for file in ["key", "missing"] {
+    let write = |name: &str, file: &[u8]| fs::write(deployment.folder().join(name), file).unwrap();
+    write("public", &key_file("rsa-one.pub.pem"));
+    write("set", b"{\"keys\": []}");
+    for file in ["public", "set", "missing"] {
         let made = deployment
             .run(&["token", "--key", file, "--user", "ana"])
             .await;

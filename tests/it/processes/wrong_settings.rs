@@ -3,7 +3,11 @@
 use std::fs;
 
 use super::process::{Process, letterbox};
-use crate::support::prelude::*;
+use crate::{
+    support::prelude::*,
+    tokens::{jwk, key_file},
+};
+use base64::{Engine, engine::general_purpose::STANDARD};
 
 /// Starts it in a folder with this `letterbox.toml`, where one is given; what it says when it
 /// refuses to.
@@ -63,6 +67,7 @@ fn assert_names(line: &str, named: &[&str]) {
 #[case::certificate_alone("--tls-cert=cert.pem", &["tls-cert", "tls-key"])]
 #[case::authority_alone("--tls-client-ca=ca.pem", &["tls-client-ca", "tls-cert"])]
 #[case::certificate_missing("--tls-cert=cert.pem --tls-key=key.pem", &["cert.pem"])]
+#[case::empty("--jwt-tenant-claim=", &["jwt-tenant-claim", "empty"])]
 #[case::key_missing("--auth=jwt --jwt-key=missing.pem", &["jwt-key", "missing.pem"])]
 #[case::unknown_scheme("--database-url=mysql://localhost/letterbox", &["database-url"])]
 #[case::no_scheme("--database-url=letterbox.db", &["database-url"])]
@@ -175,4 +180,33 @@ async fn what_a_wrong_url_holds_is_not_repeated() {
         let line = refused(&["--database-url", url], &[], None).await;
         assert!(!line.contains("hush"), "{line}");
     }
+}
+
+/// A public key as some tools write it, without the letters of PEM.
+fn in_der(name: &str) -> Vec<u8> {
+    let pem = String::from_utf8(key_file(name)).unwrap();
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    STANDARD.decode(lines.collect::<String>()).unwrap()
+}
+
+#[rstest]
+#[case::nothing(b"\n".to_vec(), "is empty")]
+#[case::a_list_of_keys(serde_json::to_vec(&[jwk("one")]).unwrap(), "a list")]
+#[case::an_errors_page(b"<html>502 Bad Gateway, as a proxy says it</html>".to_vec(), "HTML")]
+#[case::an_rsa_key_in_der(in_der("rsa-one.pub.pem"), "DER")]
+#[case::an_edwards_key_in_der(in_der("ed.pub.pem"), "DER")]
+#[case::a_key_of_ssh(b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG ana@example".to_vec(), "SSH")]
+#[case::broken_pem(b"----BEGIN PUBLIC KEY----\nMCow\n----END PUBLIC KEY----\n".to_vec(), "PEM")]
+#[case::two_keys([key_file("ec.pub.pem"), key_file("ed.pub.pem")].concat(), "several")]
+#[case::a_private_key(key_file("rsa-one.pem"), "private")]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_somebody_has_mistaken_for_a_key_is_no_secret(
+    #[case] file: Vec<u8>,
+    #[case] told: &str,
+) {
+    let folder = tempfile::TempDir::new().unwrap();
+    fs::write(folder.path().join("key"), file).unwrap();
+    let command = letterbox(folder.path(), &["--auth=jwt", "--jwt-key=key"]);
+    let line = Process::start(command).refused(2).await;
+    assert_names(&line, &["jwt-key", told]);
 }

@@ -112,6 +112,7 @@ impl Tenant {
             return Ok(earlier);
         }
         self.place_of(caller, *thread)?;
+        let send_time = self.time_of_change(*thread, now);
         let state = &mut self.threads[*thread];
         let number = state.newest_number() + 1;
         for participant in &mut state.participants {
@@ -123,9 +124,12 @@ impl Tenant {
         if let Some(subject) = subject {
             state.subject.clone_from(subject);
         }
-        let newest = state.messages.last();
-        let send_time = newest.map_or(now, |newest| now.max(newest.send_time()));
         Ok(self.append(caller, send_time, *thread, content, action))
+    }
+
+    /// Each change of a thread has a later time than the one before.
+    fn time_of_change(&self, thread: usize, now: i64) -> i64 {
+        now.max(self.thread(thread).update_time.saturating_add(1))
     }
 
     fn append(
@@ -202,6 +206,7 @@ impl Tenant {
         self.place_of(caller, name.thread)
             .map_err(|_| Refusal::MessageNotFound)?;
         let index = usize::try_from(name.number - 1).map_err(|_| Refusal::MessageNotFound)?;
+        let time = self.time_of_change(name.thread, now);
         let thread = &mut self.threads[name.thread];
         let audience = thread.people();
         let message = thread.messages.get_mut(index);
@@ -218,7 +223,7 @@ impl Tenant {
         }
         message.versions.push(Version {
             content: content.into(),
-            time: now.max(message.newest().time),
+            time,
         });
         self.log.push(Event {
             happening: Happening::Edited(name),

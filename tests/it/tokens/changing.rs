@@ -7,7 +7,9 @@ use super::issuer::{
     ACT_AS, Deployment, SECRET, assert_turned_away, claims, in_seconds, jwk, name_of, rsa, set,
     signed, token,
 };
-use crate::support::{prelude::*, told};
+use letterbox::pb::admin::{ListUsersRequest, UserFilter};
+
+use crate::support::{ids, prelude::*, told};
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -70,6 +72,25 @@ async fn a_token_keeps_its_users_profile_current(
     assert_eq!(user().await.first_name, "Anna");
 }
 
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_that_do_not_say_when_they_were_issued_count_in_the_order_in_which_they_are_seen(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let deployment = Deployment::with_key(database, SECRET).await;
+    // However long each is good for.
+    for (given, seconds) in [("Ana", 3_600), ("Anna", 60), ("Anja", 600)] {
+        let profile = json!({"given_name": given, "iat": null, "exp": in_seconds(seconds)});
+        let ana = deployment.bearer(&token(&claims("ana", profile)));
+        let user = ana.summary().await.user.expect("the caller");
+        assert_eq!(user.first_name, given);
+    }
+    let issued = json!({"given_name": "Anne", "iat": in_seconds(1)});
+    let ana = deployment.bearer(&token(&claims("ana", issued)));
+    let user = ana.summary().await.user.expect("the caller");
+    assert_eq!(user.first_name, "Anne");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn long_names_are_cut_and_long_addresses_dropped() {
     let deployment = Deployment::with_key(Database::Sqlite, SECRET).await;
@@ -90,6 +111,28 @@ async fn names_lose_their_control_characters_and_addresses_with_any_are_dropped(
     let ana = deployment.bearer(&token(&claims("ana", profile)));
     let user = ana.summary().await.user.expect("the caller");
     assert_eq!((user.first_name.as_str(), user.email.as_str()), ("Ana", ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_refused_for_scope_or_form_is_so_whatever_its_token_tells() {
+    let deployment = Deployment::with_key(Database::Postgres, SECRET).await;
+    let profile = json!({"given_name": "Ana", "scope": "letterbox.act-as"});
+    let ana = deployment.bearer(&token(&claims("ana", profile)));
+    let admin = deployment.service("letterbox.admin");
+    let malformed = ListInboxRequest {
+        page_size: -1,
+        ..ListInboxRequest::default()
+    };
+    assert_invalid(ana.list_inbox(malformed.clone()).await, &["page_size"]);
+    let known = admin.users(UserFilter::All).await;
+    assert_eq!(ids(&known), ["robot"], "and her name is not kept either");
+
+    // Nor does it need the database.
+    deployment.server.database().go_down().await;
+    assert_invalid(ana.list_inbox(malformed).await, &["page_size"]);
+    let listed = ana.list_users(ListUsersRequest::default()).await;
+    assert_refused(listed, Code::PermissionDenied, "SCOPE_MISSING");
+    deployment.server.database().come_back().await;
 }
 
 #[rstest]
@@ -157,18 +200,9 @@ async fn a_key_replaced_in_the_file_is_taken_within_seconds_and_no_call_fails() 
     assert_turned_away(&one, Code::Unauthenticated, "CREDENTIALS_NOT_ACCEPTED").await;
     // What cannot be used changes nothing.
     deployment.replace_key(b"{\"keys\": []}");
-    let rereads = async |outcome: &str| {
-        let labels = format!("file=\"jwt_key\",outcome=\"{outcome}\"");
-        let scrape = deployment.server.scrape().await;
-        scrape.count(&format!("letterbox_rereads_total{{{labels}}}"))
-    };
-    eventually("the unusable file to be noticed", async || {
-        assert_eq!(name_of(&two).await, "ana");
-        (rereads("failed").await == 1).then_some(())
-    })
-    .await;
+    deployment.rereads("failed", 1).await;
     assert_eq!(name_of(&two).await, "ana");
-    assert_eq!(rereads("ok").await, 2);
+    deployment.rereads("ok", 2).await;
 }
 
 #[rstest]

@@ -124,6 +124,16 @@ impl Deployment {
         std::fs::rename(path, self.folder.path().join("key")).expect("the key is replaced");
     }
 
+    /// Waits until the key file has been read again so often with this outcome: `ok`, or `failed`.
+    pub(crate) async fn rereads(&self, outcome: &str, count: i64) {
+        let rereads = format!("letterbox_rereads_total{{file=\"jwt_key\",outcome=\"{outcome}\"}}");
+        eventually(&rereads, async || {
+            let scrape = self.server.scrape().await;
+            (scrape.count(&rereads) == count).then_some(())
+        })
+        .await;
+    }
+
     /// Whoever holds this token.
     pub(crate) fn bearer(&self, token: &str) -> Client {
         let value = format!("Bearer {token}");

@@ -1,14 +1,15 @@
 //! `--auth jwt`: who is calling, by tokens.
 
 mod changing;
+mod files;
 pub(crate) mod issuer;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use self::issuer::{ACT_AS, assert_turned_away, in_seconds, jwk, name_of, rsa, set, signed};
-pub(crate) use self::issuer::{Deployment, SECRET, claims, key_file, token};
+use self::issuer::{ACT_AS, assert_turned_away, in_seconds, name_of, rsa, set, signed};
+pub(crate) use self::issuer::{Deployment, SECRET, claims, jwk, key_file, token};
 use crate::support::prelude::*;
 
 #[rstest]

@@ -5,7 +5,10 @@ use crate::{
     reference::{Action, Answer, MessageSeen, View},
 };
 
-/// A call as it is where its thread is the only one, and time stands still at 0.
+/// The last time that there is, at which it stands still: no change of a thread can be later.
+pub(super) const STILL: i64 = i64::MAX;
+
+/// A call as it is where its thread is the only one, and time stands still.
 pub(super) fn alone(call: &Call) -> Call {
     let mut call = call.clone();
     match &mut call.asked {
@@ -46,14 +49,14 @@ pub(super) fn kept_alone(kept: &KeptThread) -> KeptThread {
 
 fn message_alone(message: &mut MessageSeen) {
     message.name.thread = 0;
-    message.send_time = 0;
-    message.edit_time = message.edit_time.map(|_| 0);
+    message.send_time = STILL;
+    message.edit_time = message.edit_time.map(|_| STILL);
 }
 
 fn view_alone(view: &mut View) {
     view.thread.name = 0;
-    view.thread.create_time = 0;
-    view.thread.update_time = 0;
-    view.first_message_time = 0;
-    view.last_message_time = 0;
+    view.thread.create_time = STILL;
+    view.thread.update_time = STILL;
+    view.first_message_time = STILL;
+    view.last_message_time = STILL;
 }

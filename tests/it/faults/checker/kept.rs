@@ -110,10 +110,10 @@ fn numbered(name: usize, thread: &KeptThread, violations: &mut Vec<Violation>) {
 }
 
 fn timed(name: usize, thread: &KeptThread, violations: &mut Vec<Violation>) {
-    let mut latest = 0;
+    let mut latest = i64::MIN;
     for message in &thread.messages {
         let edited = message.edit_time.unwrap_or(message.send_time);
-        if message.send_time < latest || edited < message.send_time {
+        if message.send_time <= latest || edited < message.send_time {
             let what = format!("thread {name} has, after {latest}, {message:?}");
             violations.push(Violation::new(Rule::Timed, what));
         }

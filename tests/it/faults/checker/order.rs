@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     Rule, Violation,
-    alone::{alone, kept_alone},
+    alone::{STILL, alone, kept_alone},
 };
 use crate::{
     faults::accounts::{Accounts, Asked, Call, KeptThread, Moment, PAGE, Saw, Told},
@@ -255,7 +255,7 @@ impl<'a> Search<'a> {
         let call = &self.calls[index];
         let mut model = place.model.clone();
         let told = match &call.asked {
-            Asked::Act(action) => match model.act(&call.caller, 0, action) {
+            Asked::Act(action) => match model.act(&call.caller, STILL, action) {
                 Ok(answer) => Told::Answer(answer),
                 Err(refusal) => Told::Refused(refusal),
             },
