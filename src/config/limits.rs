@@ -29,6 +29,8 @@ pub struct Limits {
     pub call_timeout_max: Duration,
     /// Changes that wait to be written: half of them of one tenant, an eighth of one user.
     pub queue_max: NonZeroUsize,
+    /// The text that they bring, in bytes, in the same shares.
+    pub queue_bytes_max: usize,
     /// Calls a second of one user; none: any number.
     pub user_rate_max: Option<NonZeroU32>,
     /// Watches of one user; none: any number.
@@ -65,6 +67,7 @@ impl Default for Limits {
             calls_max: const { some(10_000) },
             call_timeout_max: Duration::from_mins(1),
             queue_max: const { some(8_192) },
+            queue_bytes_max: 256 * MIB,
             user_rate_max: None,
             user_watches_max: None,
             watches_max: const { some(50_000) },
@@ -89,6 +92,7 @@ impl Limits {
         "calls-max",
         "call-timeout-max",
         "queue-max",
+        "queue-bytes-max",
         "user-rate-max",
         "user-watches-max",
         "watches-max",
@@ -122,6 +126,9 @@ impl Limits {
         given.read("calls-max", &mut limits.calls_max, count)?;
         given.read("call-timeout-max", &mut limits.call_timeout_max, duration)?;
         given.read("queue-max", &mut limits.queue_max, count)?;
+        given.read("queue-bytes-max", &mut limits.queue_bytes_max, |text| {
+            bytes(text, MIB, 1024 * 1024 * MIB)
+        })?;
         given.read("user-rate-max", &mut limits.user_rate_max, optional)?;
         given.read("user-watches-max", &mut limits.user_watches_max, optional)?;
         given.read("watches-max", &mut limits.watches_max, count)?;
@@ -202,6 +209,14 @@ pub(super) struct LimitOptions {
     /// 8192]
     #[arg(long, env = "LETTERBOX_QUEUE_MAX", global = true, value_name = "N")]
     queue_max: Option<String>,
+    /// Memory for the text of changes that wait to be written, in the same shares [default: 256MiB]
+    #[arg(
+        long,
+        env = "LETTERBOX_QUEUE_BYTES_MAX",
+        global = true,
+        value_name = "BYTES"
+    )]
+    queue_bytes_max: Option<String>,
     /// Calls a second of one user of a tenant, or off; as many at once [default: off]
     #[arg(long, env = "LETTERBOX_USER_RATE_MAX", global = true, value_name = "N")]
     user_rate_max: Option<String>,

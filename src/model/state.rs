@@ -107,7 +107,8 @@ pub struct Changes<'a> {
     /// What then marks the last change that no event tells of; none: there is no other than before.
     ///
     /// Its time, and more than before. A mere count could come to the same number again, by another
-    /// change, where a failover has lost the first one.
+    /// change, where a failover has lost the first one. (`check --repair` counts: what it changes follows
+    /// from the other rows.)
     pub unlogged: Option<i64>,
     /// Whether it is one that pages show: of the profile of somebody who was there before.
     pub profiles: bool,

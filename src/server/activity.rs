@@ -38,7 +38,7 @@ impl Activity {
     }
 
     pub(super) fn begin(self: &Arc<Self>) -> Call {
-        self.guest.calls();
+        self.guest.note_call();
         self.under_way.fetch_add(1, Ordering::Relaxed);
         Call(Arc::clone(self))
     }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    future::pending,
     num::NonZeroUsize,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -102,16 +103,19 @@ impl Present {
 
 impl Guest {
     /// Notes a call; from the first one on they stay.
-    pub(super) fn calls(&self) {
+    pub(super) fn note_call(&self) {
         if !self.has_called.load(Ordering::Relaxed) {
             self.guests.present().silent.remove(&self.number);
             self.has_called.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Waits until they have to make room for somebody else.
+    /// Waits until they have to make room for somebody else. Whose first call came at that moment stays.
     pub(super) async fn let_go(&self) {
         self.let_go.cancelled().await;
+        if self.has_called.load(Ordering::Relaxed) {
+            pending::<()>().await;
+        }
     }
 }
 
@@ -125,6 +129,8 @@ impl Drop for Guest {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     fn let_in(guests: &Arc<Guests>) -> Option<Guest> {
@@ -138,16 +144,28 @@ mod tests {
     fn the_one_that_was_silent_for_longest_makes_room_and_who_has_called_stays() {
         let guests = Guests::up_to(NonZeroUsize::new(3).unwrap());
         let [caller, first, second] = [(); 3].map(|()| let_in(&guests).unwrap());
-        caller.calls();
+        caller.note_call();
         let third = let_in(&guests).expect("instead of the first");
         assert!(first.let_go.is_cancelled());
         assert!(!second.let_go.is_cancelled());
         assert!(!caller.let_go.is_cancelled());
         drop(first);
-        second.calls();
-        third.calls();
+        second.note_call();
+        third.note_call();
         assert!(let_in(&guests).is_none(), "nobody is silent");
         drop(caller);
         assert!(matches!(guests.enter(), Entry::Free(_)), "there is room");
+    }
+
+    #[test]
+    fn whose_first_call_comes_as_they_are_let_go_stays() {
+        let guests = Guests::up_to(NonZeroUsize::MIN);
+        let guest = let_in(&guests).unwrap();
+        let next = let_in(&guests).expect("instead of the guest");
+        guest.note_call();
+        assert!(guest.let_go.is_cancelled());
+        assert_eq!(guest.let_go().now_or_never(), None);
+        let _third = let_in(&guests).expect("instead of the next one");
+        assert_eq!(next.let_go().now_or_never(), Some(()));
     }
 }

@@ -5,7 +5,11 @@ use std::num::NonZeroUsize;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::connections::ConnectionLimits;
-use crate::{config::Limits, grpc::CallLimits, messenger::QueueLimits};
+use crate::{
+    config::Limits,
+    grpc::CallLimits,
+    messenger::{Load, QueueLimits},
+};
 
 /// How many files a process has open besides its connections: the database's, and the log.
 const OTHER_FILES: usize = 256;
@@ -28,11 +32,14 @@ impl From<&Limits> for CallLimits {
 impl From<&Limits> for QueueLimits {
     /// So that neither one tenant nor one user can fill the queue.
     fn from(limits: &Limits) -> Self {
-        let process = limits.queue_max.get();
+        let share = |parts| Load {
+            commands: limits.queue_max.get().div_ceil(parts),
+            bytes: limits.queue_bytes_max / parts,
+        };
         Self {
-            process,
-            tenant: process.div_ceil(2),
-            user: process.div_ceil(8),
+            process: share(1),
+            tenant: share(2),
+            user: share(8),
         }
     }
 }

@@ -101,7 +101,7 @@ pub trait Store: Send + Sync + 'static {
     /// The tenants that hold something which [`Transaction::expire`] would remove.
     async fn tenants_to_expire(&self, expiry: Expiry) -> Result<Vec<TenantId>>;
 
-    /// Tells the other replicas that these tenants' logs have grown; best effort.
+    /// Tells the other replicas, where there are any, that these tenants' logs have grown; best effort.
     async fn announce(&self, tenants: &[TenantId]) -> Result<()>;
 
     /// Closes the connections, and lets go of a file's lock.
@@ -161,8 +161,8 @@ pub trait Transaction: Send {
 /// the time that it saves, which it finds out. It takes two round trips, or one where what it loads is
 /// remembered; a [`Transaction`] takes five.
 ///
-/// What tells is the tenant's newest event, and a mark of the last change that no event tells of. Whoever
-/// makes such a change takes the turn.
+/// It is outdated where the tenant's newest event, or the mark of the last change that no event tells of, is
+/// another one than was loaded. Whoever makes such a change takes the turn.
 #[async_trait]
 pub trait Optimistic: Send {
     /// Loads what a batch touches, in a fixed number of statements. What this process has read or

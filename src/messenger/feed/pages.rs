@@ -1,9 +1,9 @@
 //! Pages of the log, for watchers who catch up.
 //!
 //! Many watchers of one user fall behind together, and then want the same page. Whoever wants a
-//! page that somebody already waits to read waits with them; a read that has begun is nobody
-//! else's, since what has happened after it began would be missing. So the busier the database,
-//! the more share a read, and nobody sees less than a read of their own would have shown.
+//! page that somebody already waits to read waits with them. Nobody joins a read that has begun,
+//! which would miss what was written since. So the busier the database, the more share a read, and
+//! nobody sees less than a read of their own would have shown.
 //!
 //! All pages together have so much memory, however many catch up: a read waits until there is some
 //! for its page. Nobody holds a page for long (see [`watcher`](super::watcher)), so it comes back.
@@ -91,7 +91,7 @@ impl Pages {
         let read = wait.page.get_or_try_init(|| async {
             let _permit = self.reads.acquire().await;
             let mut memory = self.memory().await?;
-            wait.is_over();
+            wait.close();
             let log = self.store.log_page(tenant, after, reader).await?;
             let kib = u32::try_from(log.weight() / 1024).unwrap_or(u32::MAX);
             drop(memory.split(memory.num_permits().saturating_sub(kib as usize)));
@@ -128,7 +128,7 @@ struct Wait<'a> {
 
 impl Wait<'_> {
     /// From now on it is too late to join those who wait.
-    fn is_over(&self) {
+    fn close(&self) {
         self.leave(|_| true);
     }
 

@@ -63,6 +63,8 @@ impl Tail {
                 look: Notify::new(),
                 unwatched: CancellationToken::new(),
             });
+            // What was written since the head was read found no tail to wake.
+            tail.wake();
             shared
                 .tasks
                 .spawn(Arc::clone(&tail).run(Arc::clone(shared)));

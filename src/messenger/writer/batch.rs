@@ -23,7 +23,8 @@ use crate::{
 /// How many commands of several tenants one transaction carries, before its last batch.
 const ROUND_COMMANDS: usize = 256;
 
-/// How long the outcome of a commit may stay unknown before the callers are told so.
+/// How long the outcome of a commit may stay unknown before the callers are told so, after whichever attempt
+/// to learn it is under way then.
 const DOUBT_MAX: Duration = Duration::from_secs(10);
 
 /// How long a command waits for its tenant's turn before its caller is told to try again.
@@ -183,9 +184,8 @@ impl Shared {
         };
         match self.was_done(&mut *transaction, round, unknown).await {
             Ok(Some(false)) => {}
-            // What it was found in is committed, though nothing was written: a primary that has
-            // restarted shows what its synchronous standby may not have, and a commit waits for
-            // that.
+            // Committed, though nothing was written: a primary that has restarted shows what its
+            // synchronous standby may lack, and our commit waits for the standby.
             Ok(Some(true)) => {
                 return match self.step(Step::Commit, transaction.commit()).await {
                     Ok(()) => Attempt::WasDone,

@@ -29,7 +29,7 @@ use crate::{
     store::{Expiry, Store, Writing},
 };
 
-pub use self::queue::QueueLimits;
+pub use self::queue::{Load, QueueLimits};
 
 /// Carries out commands; cheap to clone.
 #[derive(Clone)]

@@ -49,7 +49,8 @@ pub(super) fn undone(failure: Failure, unknown: Option<&[Decided]>) -> Attempt {
     }
 }
 
-/// What callers are told of something that may have been committed: that is not for `INTERNAL` to say.
+/// What callers are told of something that may have been committed: by `INTERNAL` they would learn that
+/// nothing was done.
 pub(super) fn unavailable(error: Error) -> Error {
     match error {
         Error::DatabaseUnavailable(_) => error,

@@ -20,12 +20,39 @@ use crate::{
 /// How much can wait. Beyond it a call is turned away at once, so that it can go elsewhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// Commands of the whole process.
-    pub process: usize,
-    /// Commands of one tenant.
-    pub tenant: usize,
-    /// Commands of one user of a tenant.
-    pub user: usize,
+    /// Of the whole process.
+    pub process: Load,
+    /// Of one tenant.
+    pub tenant: Load,
+    /// Of one user of a tenant.
+    pub user: Load,
+}
+
+/// Commands that wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// How many.
+    pub commands: usize,
+    /// How much text they bring, in bytes.
+    pub bytes: usize,
+}
+
+impl Load {
+    /// Whether one more fits; however large it is, where nothing else waits.
+    fn has_room_for(self, bytes: usize, limit: Self) -> bool {
+        let fits = self.bytes.saturating_add(bytes) <= limit.bytes;
+        self.commands < limit.commands && (fits || self.commands == 0)
+    }
+
+    fn add(&mut self, bytes: usize) {
+        self.commands += 1;
+        self.bytes += bytes;
+    }
+
+    fn remove(&mut self, bytes: usize) {
+        self.commands -= 1;
+        self.bytes -= bytes;
+    }
 }
 
 /// How many commands a batch holds at most.
@@ -119,12 +146,10 @@ pub(super) struct Queues {
 
 #[derive(Default)]
 struct Waiting {
-    /// The text that the jobs bring.
-    bytes: usize,
+    load: Load,
     tenants: HashMap<TenantId, TenantQueue>,
     /// Tenants that have something to be written and that nobody has claimed, longest waiting first.
     ready: VecDeque<TenantId>,
-    jobs: usize,
     closed: bool,
     /// The tenants that other processes write to, too.
     shared: HashMap<TenantId, Others>,
@@ -133,8 +158,9 @@ struct Waiting {
 #[derive(Default)]
 struct TenantQueue {
     jobs: VecDeque<Job>,
-    /// How many jobs each user has here.
-    users: HashMap<UserId, usize>,
+    load: Load,
+    /// What each user has here.
+    users: HashMap<UserId, Load>,
     /// How many workers have claimed the tenant.
     claims: usize,
     /// How many of these have taken their batch.
@@ -154,28 +180,27 @@ impl Queues {
 
     /// Queues a job, where there is room for it.
     pub(super) fn push(&self, tenant: &TenantId, job: Job) -> Result<(), Error> {
+        let bytes = job.text_bytes();
         let mut waiting = self.lock();
         if waiting.closed {
             return Err(Error::ShuttingDown);
         }
-        if waiting.jobs >= self.limits.process {
+        if !waiting.load.has_room_for(bytes, self.limits.process) {
             return self.refuse(Limit::ProcessQueue);
         }
         let queue = waiting.tenants.entry(tenant.clone()).or_default();
-        let of_user = queue.users.get(&job.user).copied().unwrap_or(0);
-        if queue.jobs.len() >= self.limits.tenant {
+        let of_user = queue.users.get(&job.user).copied().unwrap_or_default();
+        if !queue.load.has_room_for(bytes, self.limits.tenant) {
             return self.refuse(Limit::TenantQueue);
         }
-        if of_user >= self.limits.user {
+        if !of_user.has_room_for(bytes, self.limits.user) {
             return self.refuse(Limit::UserQueue);
         }
-        *queue.users.entry(job.user.clone()).or_default() += 1;
-        let bytes = job.text_bytes();
+        queue.count(&job);
         queue.jobs.push_back(job);
         let first = queue.jobs.len() == 1;
         let newly_ready = first && queue.claims == 0;
-        waiting.jobs += 1;
-        waiting.bytes += bytes;
+        waiting.load.add(bytes);
         self.measure(&waiting);
         if newly_ready {
             waiting.ready.push_back(tenant.clone());
@@ -189,7 +214,7 @@ impl Queues {
 
     fn measure(&self, waiting: &Waiting) {
         let metrics = &self.metrics.writer;
-        metrics.queued(waiting.jobs, waiting.bytes);
+        metrics.queued(waiting.load.commands, waiting.load.bytes);
     }
 
     fn refuse(&self, limit: Limit) -> Result<(), Error> {
@@ -239,8 +264,9 @@ impl Queues {
     /// woken for it, since whoever does so asks for the next round.
     pub(super) fn done(&self, tenant: &TenantId, had_taken: bool, left_over: Vec<Job>) {
         let mut waiting = self.lock();
-        waiting.jobs += left_over.len();
-        waiting.bytes += left_over.iter().map(Job::text_bytes).sum::<usize>();
+        for job in &left_over {
+            waiting.load.add(job.text_bytes());
+        }
         self.measure(&waiting);
         let Some(queue) = waiting.tenants.get_mut(tenant) else {
             return;
@@ -248,7 +274,7 @@ impl Queues {
         queue.claims -= 1;
         queue.taken -= usize::from(had_taken);
         for job in left_over.into_iter().rev() {
-            *queue.users.entry(job.user.clone()).or_default() += 1;
+            queue.count(&job);
             queue.jobs.push_front(job);
         }
         if queue.claims == 0 {
@@ -330,47 +356,44 @@ impl Waiting {
             return Vec::new();
         };
         queue.taken += 1;
-        let taken = queue.take();
-        self.jobs -= taken.count;
-        self.bytes -= taken.bytes;
-        taken.jobs
+        let before = queue.load;
+        let jobs = queue.take();
+        self.load.commands -= before.commands - queue.load.commands;
+        self.load.bytes -= before.bytes - queue.load.bytes;
+        jobs
     }
 }
 
 impl TenantQueue {
-    /// Takes a batch, without what nobody waits for.
-    fn take(&mut self) -> Taken {
-        let mut taken = Taken::default();
-        let mut wanted_bytes = 0;
-        while taken.jobs.len() < BATCH_COMMANDS && wanted_bytes < BATCH_TEXT_BYTES {
+    /// Counts a job that comes in.
+    fn count(&mut self, job: &Job) {
+        let bytes = job.text_bytes();
+        self.load.add(bytes);
+        self.users.entry(job.user.clone()).or_default().add(bytes);
+    }
+
+    /// Takes a batch: those whose callers still wait, of all that leave the queue.
+    fn take(&mut self) -> Vec<Job> {
+        let mut taken = Vec::new();
+        let mut taken_bytes = 0;
+        while taken.len() < BATCH_COMMANDS && taken_bytes < BATCH_TEXT_BYTES {
             let Some(mut job) = self.jobs.pop_front() else {
                 break;
             };
             job.wait = Span::none();
-            taken.count += 1;
-            taken.bytes += job.text_bytes();
-            if let Some(count) = self.users.get_mut(&job.user) {
-                *count -= 1;
-                if *count == 0 {
+            let bytes = job.text_bytes();
+            self.load.remove(bytes);
+            if let Some(of_user) = self.users.get_mut(&job.user) {
+                of_user.remove(bytes);
+                if of_user.commands == 0 {
                     self.users.remove(&job.user);
                 }
             }
             if !job.is_abandoned() {
-                wanted_bytes += job.text_bytes();
-                taken.jobs.push(job);
+                taken_bytes += bytes;
+                taken.push(job);
             }
         }
         taken
     }
-}
-
-/// What has left a queue.
-#[derive(Default)]
-struct Taken {
-    /// Those whose callers still wait.
-    jobs: Vec<Job>,
-    /// How many there were.
-    count: usize,
-    /// The text that they brought.
-    bytes: usize,
 }

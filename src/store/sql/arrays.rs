@@ -10,9 +10,9 @@ use crate::model::TenantId;
 /// A tenant's head row, locked until the commit, if the log still ends with an event, nothing has changed
 /// since without one, and nobody else has the turn.
 ///
-/// Whoever has it is not waited for: the statement sees what was committed when it began. One that
-/// has committed since then has written to the position that this one is going to, or to the head row,
-/// which is looked at again when it is locked.
+/// Where another writer has the turn, nothing is inserted: it is not waited for. Where another one has
+/// committed since this statement began to see, either its event is at the position that ours is going to,
+/// and the INSERT fails; or `unlogged` has changed, which Postgres checks again when it locks the row.
 const NOBODY_ELSES_HEAD: &str = "head AS (SELECT tenant FROM log_heads WHERE tenant = $1 AND
     unlogged = $unlogged AND
     (SELECT id FROM events WHERE tenant = $1 ORDER BY position DESC LIMIT 1) = $newest

@@ -57,7 +57,7 @@ impl Memories {
 /// Rows of a tenant, as they were after an event.
 #[derive(Default)]
 pub(super) struct Memory {
-    /// Users, their counts and threads; nothing that is looked for by its absence.
+    /// Users, their counts and threads: rows that there are. That something is missing is never remembered.
     known: Loaded,
     pub(super) numbers: UserNumbers,
     /// How many users and participants these are.

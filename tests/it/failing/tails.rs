@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::join;
 use letterbox::model::LogPosition;
 
 use super::{
@@ -32,6 +33,28 @@ async fn what_is_written_while_reads_of_the_log_fail_comes_once_and_in_order(
     assert_eq!(watch.lines(3).await, ["1 ana: 1", "1 ana: 2", "1 ana: 3"]);
     ana.start("plans", &["ben"], "4").await.unwrap();
     assert_eq!(watch.lines(1).await, ["1 ana: 4"]);
+    service.assert_sound().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_as_the_first_watch_begins_is_told_without_waiting_for_a_poll(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::with_heartbeats(database, 10 * INTERVAL).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let gate = service.faults.hold_answer(Point::LogHeads);
+    let looked = service.faults.count(Point::LogHeads);
+    let write = async {
+        // Where the log ends is known, and nobody follows it yet.
+        service.faults.reached(Point::LogHeads, looked + 1).await;
+        ana.start("plans", &["ben"], "Lunch?").await.unwrap();
+        let outage = Fault::Fails(Cause::Outage);
+        service.faults.always(Point::LogHeads, outage);
+        gate.open();
+    };
+    let (mut watch, ()) = join(ben.watch(Some(LogPosition::START)), write).await;
+    assert_eq!(watch.lines(1).await, ["1 ana: Lunch?"]);
     service.assert_sound().await;
 }
 

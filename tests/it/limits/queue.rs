@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use letterbox::config::Limits;
 use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use crate::support::prelude::*;
@@ -45,12 +46,15 @@ impl Busy {
 }
 
 #[rstest]
+#[case::one_command(|limits: &mut Limits| limits.queue_max = NonZeroUsize::MIN)]
+#[case::a_byte_a_user(|limits: &mut Limits| limits.queue_bytes_max = 8)]
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_the_queue_is_refused_at_once_and_reads_go_on(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[case] limit: fn(&mut Limits),
 ) {
     let server = TestServer::setup()
-        .settings(|settings| settings.limits.queue_max = NonZeroUsize::MIN)
+        .settings(move |settings| limit(&mut settings.limits))
         .start(database)
         .await;
     let ana = server.client("ana");
