@@ -48,7 +48,9 @@ async fn what_is_written_as_the_first_watch_begins_is_told_without_waiting_for_a
     let write = async {
         // Where the log ends is known, and nobody follows it yet.
         service.faults.reached(Point::LogHeads, looked + 1).await;
+        let announced = service.faults.count(Point::Announce);
         ana.start("plans", &["ben"], "Lunch?").await.unwrap();
+        service.faults.reached(Point::Announce, announced + 1).await;
         let outage = Fault::Fails(Cause::Outage);
         service.faults.always(Point::LogHeads, outage);
         gate.open();

@@ -9,6 +9,7 @@ async fn nobody_reads_from_a_standby_which_may_be_behind() {
     let server = setting.deployment.serve(&[]).await;
     let (ana, ben) = (user(&server, "ana"), user(&server, "ben"));
     let plans = ana.start("plans", &["ben"], "1").await.thread;
+    assert_eq!(ben.lines(&plans).await, ["1 ana: 1"]);
     let Cluster {
         primary, standby, ..
     } = &setting.cluster;
