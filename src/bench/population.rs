@@ -103,7 +103,8 @@ pub(super) struct Dice(u64);
 
 impl Dice {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        // Rolled once: of seeds that are a multiple of the step apart each would walk behind the other.
+        Self(Self(seed).roll())
     }
 
     pub(super) fn roll(&mut self) -> u64 {
@@ -117,5 +118,22 @@ impl Dice {
     /// A number below this one, which is not 0.
     pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.roll() % bound
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn callers_do_not_walk_the_same_way_one_behind_the_other() {
+        let mut rolled = HashSet::new();
+        for caller in 0..64 {
+            let mut dice = Dice::new(caller);
+            rolled.extend((0..1_000).map(|_| dice.roll()));
+        }
+        assert_eq!(rolled.len(), 64_000);
     }
 }
