@@ -24,7 +24,7 @@ async fn on_a_full_disk_writes_are_unavailable_and_nothing_acknowledged_is_lost(
 ) {
     let Some(disk) = Disk::mount(match database {
         // More than its write-ahead log grows to before it is taken in.
-        Database::Sqlite => 48,
+        Database::Sqlite => 96,
         Database::Postgres => 160,
     }) else {
         return;
