@@ -28,7 +28,7 @@ pub use self::{
     error::{Error, Source},
     feed::{Deliveries, Delivery, FeedSettings, Watch},
     reading::ReadThread,
-    writer::{Load, QueueLimits},
+    writer::{QueueLimits, QueueLoad},
 };
 use self::{feed::Feed, writer::Writer};
 use crate::{

@@ -8,7 +8,7 @@ use super::connections::ConnectionLimits;
 use crate::{
     config::Limits,
     grpc::CallLimits,
-    messenger::{Load, QueueLimits},
+    messenger::{QueueLimits, QueueLoad},
 };
 
 /// How many files a process has open besides its connections: the database's, and the log.
@@ -32,7 +32,7 @@ impl From<&Limits> for CallLimits {
 impl From<&Limits> for QueueLimits {
     /// So that neither one tenant nor one user can fill the queue.
     fn from(limits: &Limits) -> Self {
-        let share = |parts| Load {
+        let share = |parts| QueueLoad {
             commands: limits.queue_max.get().div_ceil(parts),
             bytes: limits.queue_bytes_max / parts,
         };

@@ -29,7 +29,7 @@ use crate::{
     store::{Expiry, Store, Writing},
 };
 
-pub use self::queue::{Load, QueueLimits};
+pub use self::queue::{QueueLimits, QueueLoad};
 
 /// Carries out commands; cheap to clone.
 #[derive(Clone)]

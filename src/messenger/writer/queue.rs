@@ -21,23 +21,23 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
     /// Of the whole process.
-    pub process: Load,
+    pub process: QueueLoad,
     /// Of one tenant.
-    pub tenant: Load,
+    pub tenant: QueueLoad,
     /// Of one user of a tenant.
-    pub user: Load,
+    pub user: QueueLoad,
 }
 
 /// Commands that wait.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Load {
+pub struct QueueLoad {
     /// How many.
     pub commands: usize,
     /// How much text they bring, in bytes.
     pub bytes: usize,
 }
 
-impl Load {
+impl QueueLoad {
     /// Whether one more fits; however large it is, where nothing else waits.
     fn has_room_for(self, bytes: usize, limit: Self) -> bool {
         let fits = self.bytes.saturating_add(bytes) <= limit.bytes;
@@ -146,7 +146,7 @@ pub(super) struct Queues {
 
 #[derive(Default)]
 struct Waiting {
-    load: Load,
+    load: QueueLoad,
     tenants: HashMap<TenantId, TenantQueue>,
     /// Tenants that have something to be written and that nobody has claimed, longest waiting first.
     ready: VecDeque<TenantId>,
@@ -158,9 +158,9 @@ struct Waiting {
 #[derive(Default)]
 struct TenantQueue {
     jobs: VecDeque<Job>,
-    load: Load,
+    load: QueueLoad,
     /// What each user has here.
-    users: HashMap<UserId, Load>,
+    users: HashMap<UserId, QueueLoad>,
     /// How many workers have claimed the tenant.
     claims: usize,
     /// How many of these have taken their batch.
