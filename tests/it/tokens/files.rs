@@ -1,6 +1,10 @@
 //! What a key file may hold, and be replaced by. What is no key at all ends the start
 //! (`processes::wrong_settings`).
 
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::{Algorithm, EncodingKey};
 use serde_json::json;
 
@@ -36,6 +40,24 @@ async fn a_key_without_a_name_is_whichever_a_token_names() {
         );
         assert_eq!(name_of(&deployment.bearer(&ana)).await, "ana");
     }
+}
+
+#[rstest]
+#[case::as_it_was("EdDSA")]
+#[case::as_it_is_since_rfc_9864("Ed25519")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_names_what_an_edwards_key_signs_with(#[case] algorithm: &str) {
+    let pem = String::from_utf8(key_file("ed.pub.pem")).unwrap();
+    let lines = pem.lines().filter(|line| !line.starts_with("-----"));
+    let der = STANDARD.decode(lines.collect::<String>()).unwrap();
+    // The key itself is what its DER ends with (RFC 8410, section 4).
+    let x = URL_SAFE_NO_PAD.encode(&der[der.len() - 32..]);
+    let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed", "alg": algorithm, "x": x});
+    let deployment = Deployment::with_key(Database::Sqlite, &set(&[key])).await;
+    let key = EncodingKey::from_ed_pem(&key_file("ed.pem")).unwrap();
+    let ana = claims("ana", json!({}));
+    let ana = signed(Algorithm::EdDSA, Some("ed"), &key, &ana);
+    assert_eq!(name_of(&deployment.bearer(&ana)).await, "ana");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -326,13 +326,15 @@ async fn the_claim_that_is_configured_names_the_tenant(
         let bearer = deployment.bearer(&token(&claims("ana", amiss)));
         assert_turned_away(&bearer, Code::Unauthenticated, not_accepted).await;
     }
-    // A service whose token lacks the claim chooses.
-    let service = deployment.service(ACT_AS).with("x-user-id", "ana");
-    assert_eq!(
-        service.in_tenant("acme").summary().await.inbox_thread_count,
-        1
-    );
-    assert_eq!(service.summary().await.inbox_thread_count, 0);
+    // A service whose token lacks the claim chooses; one that is null is lacking.
+    let mut null = claims("robot", json!({"scope": ACT_AS}));
+    null["org"] = Value::Null;
+    for service in [deployment.service(ACT_AS), deployment.bearer(&token(&null))] {
+        let service = service.with("x-user-id", "ana");
+        let of_acme = service.in_tenant("acme").summary().await;
+        assert_eq!(of_acme.inbox_thread_count, 1);
+        assert_eq!(service.summary().await.inbox_thread_count, 0);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
