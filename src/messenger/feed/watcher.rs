@@ -123,8 +123,10 @@ impl Watcher {
     }
 
     /// Reads the log up to where the tail was when the watcher joined it, and at least once where
-    /// that is asked for; says whether the log goes as far.
-    async fn catch_up(&mut self, joined_at: LogPosition, mut read: bool) -> Result<bool, End> {
+    /// that is asked for, or where the watcher stands elsewhere, even ahead: the tail's history may be
+    /// another one. Says whether the log goes as far.
+    async fn catch_up(&mut self, joined_at: LogPosition, read: bool) -> Result<bool, End> {
+        let mut read = read || self.position != joined_at;
         while read || self.position.number < joined_at.number {
             if self.shared.closing.is_cancelled() {
                 return Err(Error::ShuttingDown.into());

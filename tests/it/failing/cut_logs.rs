@@ -1,5 +1,6 @@
 //! A log that loses its end under those who watch it, as a failover or a backup does.
 
+use futures_util::future::join_all;
 use letterbox::{messenger::Error, model::LogPosition};
 
 use super::{
@@ -10,6 +11,9 @@ use crate::support::prelude::*;
 
 /// More than waits for a watcher's connection.
 const MORE_THAN_WAIT: usize = 10;
+
+/// More than waits for a watcher anywhere: in its place, and for its connection.
+const MORE_THAN_A_PLACE_HOLDS: usize = 450;
 
 /// Takes the newest events away.
 async fn cut_after(service: &Service, position: i64) {
@@ -179,6 +183,28 @@ async fn a_watcher_of_a_history_that_is_gone_keeps_nobody_else_in_it(
     let pages = service.faults.count(Point::LogPage) - pages;
     assert!(pages <= 4 * MORE_THAN_WAIT, "{pages} reads of the log");
     anew.assert_quiet();
+}
+
+/// Its place in the live set overflowed, so it reads the log again: from where it is, whatever number that has.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_watcher_who_fell_behind_in_a_history_that_is_gone_is_told_so(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let mut takes_nothing = ben.watch(None).await;
+    let mut reads = ben.watch(None).await;
+    let old = join_all((0..MORE_THAN_A_PLACE_HOLDS).map(|_| ana.start("plans", &["ben"], "old")));
+    assert!(old.await.iter().all(Result::is_ok));
+    reads.lines(MORE_THAN_A_PLACE_HOLDS).await;
+    cut_after(&service, 1).await;
+    ana.start("plans", &["cleo"], "new").await.unwrap();
+    assert_expired(&ben, reads).await;
+
+    let (lines, error) = takes_nothing.end().await;
+    assert!(matches!(error, Error::ResumeTokenExpired), "{error:?}");
+    assert!(lines.len() < MORE_THAN_A_PLACE_HOLDS, "it fell behind");
 }
 
 /// A log of as many events as these, whose tail does not know that it has lost all but the first;
