@@ -47,6 +47,8 @@ pub(super) struct Live {
     pub(super) looked: Instant,
     /// Since when it cannot be looked at.
     pub(super) failing_since: Option<Instant>,
+    /// Since when there has been no answer to a look at it.
+    asking_since: Option<Instant>,
     /// Why it takes nobody any more.
     ended: Option<Error>,
     everyone: HashMap<u64, Arc<Place>>,
@@ -103,6 +105,7 @@ impl Live {
             meanwhile: Vec::new(),
             looked: Instant::now(),
             failing_since: None,
+            asking_since: None,
             ended: None,
             everyone: HashMap::new(),
             users: HashMap::new(),
@@ -208,10 +211,22 @@ impl Live {
         overflowed
     }
 
+    /// Notes that the log is about to be looked at.
+    pub(super) fn ask(&mut self) {
+        self.asking_since.get_or_insert_with(Instant::now);
+    }
+
+    /// For how long looking at the log has been in vain: a database may fail, or not answer at all.
+    pub(super) fn in_vain(&self) -> Duration {
+        let since = self.asking_since.into_iter().chain(self.failing_since);
+        since.map(|since| since.elapsed()).max().unwrap_or_default()
+    }
+
     /// Notes that the log was looked at, and has nothing after the position.
     pub(super) fn look(&mut self) {
         self.looked = Instant::now();
         self.failing_since = None;
+        self.asking_since = None;
         if self.position.number >= self.seen {
             self.seen = self.position.number;
             self.behind_since = None;

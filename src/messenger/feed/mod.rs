@@ -182,6 +182,13 @@ impl Shared {
         self.tails.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that all tails are about to be looked at; which these are.
+    fn ask(&self) -> Vec<TenantId> {
+        let tails = self.tails();
+        tails.values().for_each(|tail| tail.ask());
+        tails.keys().cloned().collect()
+    }
+
     /// Where a tenant's log ends now.
     async fn head(&self, tenant: &TenantId) -> Result<LogPosition, Error> {
         let heads = self.store.log_heads(std::slice::from_ref(tenant)).await?;
@@ -272,7 +279,7 @@ async fn poll(shared: Arc<Shared>) {
         .run_until_cancelled(async {
             loop {
                 tokio::time::sleep(shared.poll_interval()).await;
-                let tenants: Vec<TenantId> = shared.tails().keys().cloned().collect();
+                let tenants = shared.ask();
                 if tenants.is_empty() {
                     continue;
                 }

@@ -3,6 +3,7 @@
 use std::{
     panic::AssertUnwindSafe,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use futures_util::FutureExt;
@@ -40,8 +41,10 @@ pub(super) struct Quiet {
     pub(super) position: LogPosition,
     /// When the log was last looked at.
     pub(super) looked: Instant,
-    /// Since when it cannot be looked at.
-    pub(super) failing_since: Option<Instant>,
+    /// Whether it could not be looked at since.
+    pub(super) is_failing: bool,
+    /// For how long it has been tried in vain.
+    pub(super) in_vain: Duration,
 }
 
 impl Tail {
@@ -130,6 +133,11 @@ impl Tail {
         self.live().progress()
     }
 
+    /// Notes that the log is about to be looked at.
+    pub(super) fn ask(&self) {
+        self.live().ask();
+    }
+
     /// Notes that the log could not be looked at.
     pub(super) fn failed_to_look(&self) {
         self.live().fail_to_look();
@@ -178,6 +186,7 @@ impl Tail {
             let position = {
                 let mut live = self.live();
                 live.reading = true;
+                live.ask();
                 live.position
             };
             let page = shared
@@ -241,7 +250,8 @@ impl Membership {
         self.place.is_empty().then_some(Quiet {
             position: live.position,
             looked: live.looked,
-            failing_since: live.failing_since,
+            is_failing: live.failing_since.is_some(),
+            in_vain: live.in_vain(),
         })
     }
 }

@@ -239,13 +239,11 @@ impl Watcher {
             return Ok(());
         };
         let interval = self.shared.settings.heartbeat_interval;
-        if let Some(since) = quiet.failing_since
-            && since.elapsed() >= interval
-        {
+        if quiet.in_vain >= interval {
             let cause = io::Error::other("the log could not be read for a heartbeat interval");
             return Err(Error::DatabaseUnavailable(Arc::new(cause)).into());
         }
-        if quiet.failing_since.is_some() || quiet.looked < self.sent {
+        if quiet.is_failing || quiet.looked < self.sent {
             self.due = Instant::now() + interval / 10;
             return Ok(());
         }

@@ -108,6 +108,29 @@ async fn a_quiet_watch_whose_log_cannot_be_looked_at_ends_after_an_interval(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn a_watch_whose_log_is_asked_for_and_never_answers_ends_after_an_interval(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[values(Point::LogHeads, Point::LogPage)] point: Point,
+) {
+    // It reads what ben is told of, and only asks whether there is more of what cleo is.
+    let to = if point == Point::LogPage {
+        "ben"
+    } else {
+        "cleo"
+    };
+    let service = Service::with_heartbeats(database, INTERVAL).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let mut watch = ben.watch(None).await;
+    watch.heartbeat().await;
+    service.faults.always(point, Fault::Hangs);
+    ana.start("plans", &[to], "Lunch?").await.unwrap();
+    let (lines, error) = watch.end().await;
+    assert_eq!(lines, [""; 0]);
+    assert_unavailable::<()>(Err(error));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_begins_while_the_log_cannot_be_read_is_refused_or_waits(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
