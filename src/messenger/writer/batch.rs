@@ -57,7 +57,8 @@ impl Shared {
     /// waits for the database.
     fn answer_all(self: &Arc<Self>, round: Vec<Batch>, decided: Vec<Decided>) {
         let mut done = Vec::with_capacity(round.len());
-        for (batch, decided) in round.into_iter().zip(decided) {
+        // Backwards, since those that were left out come first again.
+        for (batch, decided) in round.into_iter().zip(decided).rev() {
             let had_taken = batch.jobs.is_some();
             let mut jobs = batch.jobs.unwrap_or_default();
             let left_over = jobs.split_off(jobs.len().min(decided.answers.len()));
@@ -107,7 +108,7 @@ impl Shared {
         if !alone {
             self.metrics.writer.repeat(Repeat::Data);
         }
-        for batch in round {
+        for batch in round.into_iter().rev() {
             if alone {
                 self.fail(batch, &error);
                 continue;
@@ -272,8 +273,8 @@ impl Shared {
             self.take_turn(transaction, &batch.tenant).await?;
             // Not before: what has come meanwhile goes along.
             self.queues.fill(batch);
-            commands += batch.jobs.iter().flatten().count();
             let (answers, commits_too) = self.write_batch(transaction, batch).await?;
+            commands += answers.answers.len();
             decided.push(answers);
             commits |= commits_too;
         }

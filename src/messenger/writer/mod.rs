@@ -8,6 +8,7 @@
 
 mod batch;
 mod deciding;
+mod limits;
 mod optimistic;
 mod others;
 mod outcome;
@@ -29,7 +30,7 @@ use crate::{
     store::{Expiry, Store, Writing},
 };
 
-pub use self::queue::{QueueLimits, QueueLoad};
+pub use self::limits::{QueueLimits, QueueLoad};
 
 /// Carries out commands; cheap to clone.
 #[derive(Clone)]

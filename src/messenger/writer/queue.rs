@@ -9,51 +9,17 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 use tracing::Span;
 
-use super::{Error, others::Others};
+use super::{
+    Error,
+    limits::{QueueLimits, QueueLoad},
+    others::Others,
+};
 use crate::{
     metrics::{Limit, Metrics},
     model::{Command, Import, Imported, Outcome, TenantId, UserId},
     store::Expiry,
     traces,
 };
-
-/// How much can wait. Beyond it a call is turned away at once, so that it can go elsewhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueueLimits {
-    /// Of the whole process.
-    pub process: QueueLoad,
-    /// Of one tenant.
-    pub tenant: QueueLoad,
-    /// Of one user of a tenant.
-    pub user: QueueLoad,
-}
-
-/// Commands that wait.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct QueueLoad {
-    /// How many.
-    pub commands: usize,
-    /// How much text they bring, in bytes.
-    pub bytes: usize,
-}
-
-impl QueueLoad {
-    /// Whether one more fits; however large it is, where nothing else waits.
-    fn has_room_for(self, bytes: usize, limit: Self) -> bool {
-        let fits = self.bytes.saturating_add(bytes) <= limit.bytes;
-        self.commands < limit.commands && (fits || self.commands == 0)
-    }
-
-    fn add(&mut self, bytes: usize) {
-        self.commands += 1;
-        self.bytes += bytes;
-    }
-
-    fn remove(&mut self, bytes: usize) {
-        self.commands -= 1;
-        self.bytes -= bytes;
-    }
-}
 
 /// How many commands a batch holds at most.
 const BATCH_COMMANDS: usize = 256;
@@ -280,8 +246,11 @@ impl Queues {
         if queue.claims == 0 {
             if queue.jobs.is_empty() {
                 waiting.tenants.remove(tenant);
-            } else {
+            } else if had_taken {
                 waiting.ready.push_back(tenant.clone());
+            } else {
+                // Its round was full before its turn: nobody has waited longer.
+                waiting.ready.push_front(tenant.clone());
             }
         }
     }

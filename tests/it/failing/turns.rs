@@ -1,5 +1,7 @@
 //! Turns: waited for anew, and one batch of a tenant after the other.
 
+use futures_util::future::join_all;
+
 use super::{
     faults::{Cause, Fault, Point},
     service::{Service, queued},
@@ -97,5 +99,29 @@ async fn a_tenant_whose_batch_hangs_holds_up_nobody_else() {
     assert!(!waiting.is_finished(), "tenant a waits");
     gate.open();
     soon("an answer", waiting).await.unwrap().unwrap();
+    service.assert_sound().await;
+}
+
+/// On SQLite one transaction carries the batches of all tenants, up to so many commands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tenant_that_fills_each_transaction_keeps_no_other_one_out() {
+    let service = Service::start(Database::Sqlite).await;
+    let [first, busy, quiet] = ["first", "busy", "quiet"].map(|name| service.user_in(name, "ana"));
+    let (gate, begun) = (
+        service.faults.hold(Point::Begin),
+        service.faults.count(Point::Begin),
+    );
+    let begin = queued(first.start("plans", &["ben"], "Lunch?")).await;
+    service.faults.reached(Point::Begin, begun + 1).await;
+    let many = queued(join_all(
+        (0..4 * 256).map(|_| busy.start("plans", &["ben"], "Lunch?")),
+    ))
+    .await;
+    let one = queued(quiet.start("plans", &["ben"], "Lunch?")).await;
+    gate.open();
+    let (_, many, one) = soon("all answers", async { tokio::join!(begin, many, one) }).await;
+    let (last, _) = many.into_iter().last().unwrap().unwrap();
+    let (one, _) = one.unwrap();
+    assert!(one.send_time < last.send_time, "it had to wait to the end");
     service.assert_sound().await;
 }
