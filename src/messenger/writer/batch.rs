@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use super::{
     Error, Moved, Shared,
     deciding::needs,
-    outcome::{Attempt, Decided, Failure, unavailable, undone},
+    outcome::{Attempt, Decided, Failure, Settled, unavailable, undone},
     queue::{Answer, Batch, Job, Work},
 };
 use crate::{
@@ -144,21 +144,22 @@ impl Shared {
 
     /// Commits a round; an outcome that is unknown is settled, where that can be done in time.
     async fn commit(&self, round: &mut [Batch]) -> Result<Vec<Decided>, Failure> {
-        let mut unknown: Option<Vec<Decided>> = None;
+        // All of them: one that was lost on its way may arrive after another one was given up.
+        let mut in_doubt: Vec<Vec<Decided>> = Vec::new();
         let mut give_up = None;
         loop {
-            let error = match self.attempt(round, unknown.as_deref()).await {
+            let error = match self.attempt(round, &in_doubt).await {
                 Attempt::Done(decided) => return Ok(decided),
-                Attempt::WasDone => return Ok(unknown.unwrap_or_default()),
+                Attempt::WasDone(which) => return Ok(in_doubt.swap_remove(which)),
                 Attempt::Forgotten => return Err(Failure::Failed(Error::forgotten())),
                 Attempt::NotDone(error) => return Err(Failure::Failed(unavailable(error))),
-                Attempt::Failed(failure) if unknown.is_none() => return Err(failure),
+                Attempt::Failed(failure) if in_doubt.is_empty() => return Err(failure),
                 Attempt::Failed(Failure::TurnTimedOut) => store::Error::TurnTimedOut.into(),
                 Attempt::Failed(Failure::Poisoned(error) | Failure::Failed(error)) => error,
                 Attempt::Unknown(decided, error) => {
                     self.metrics.writer.repeat(Repeat::Commit);
                     tracing::warn!(error = ?error, "the outcome of a commit is unknown");
-                    unknown = Some(decided);
+                    in_doubt.push(decided);
                     error
                 }
             };
@@ -170,11 +171,11 @@ impl Shared {
         }
     }
 
-    /// Tries a round once. Where an earlier try's outcome is unknown, its turn is awaited first
-    /// (the lost transaction holds it until it has ended), and its events are looked for.
-    async fn attempt(&self, round: &mut [Batch], unknown: Option<&[Decided]>) -> Attempt {
+    /// Tries a round once. Where the outcomes of earlier tries are unknown, the turn is awaited first
+    /// (a lost transaction holds it until it has ended), and their events are looked for.
+    async fn attempt(&self, round: &mut [Batch], in_doubt: &[Vec<Decided>]) -> Attempt {
         // Where nothing is in doubt, first without the turn.
-        if let ([batch], None) = (&mut *round, unknown)
+        if let ([batch], []) = (&mut *round, in_doubt)
             && let Some(attempt) = self.attempt_without_turn(batch).await
         {
             return attempt;
@@ -183,18 +184,18 @@ impl Shared {
             Ok(transaction) => transaction,
             Err(error) => return Attempt::Failed(Failure::of(error)),
         };
-        match self.was_done(&mut *transaction, round, unknown).await {
-            Ok(Some(false)) => {}
+        match self.settle(&mut *transaction, round, in_doubt).await {
+            Ok(Settled::NotDone) => {}
             // Committed, though nothing was written: a primary that has restarted shows what its
             // synchronous standby may lack, and our commit waits for the standby.
-            Ok(Some(true)) => {
+            Ok(Settled::Done(which)) => {
                 return match self.step(Step::Commit, transaction.commit()).await {
-                    Ok(()) => Attempt::WasDone,
+                    Ok(()) => Attempt::WasDone(which),
                     Err(error) => Attempt::Failed(Failure::of(error)),
                 };
             }
             // To do it again might be to do it twice.
-            Ok(None) => {
+            Ok(Settled::Forgotten) => {
                 transaction.roll_back().await;
                 return Attempt::Forgotten;
             }
@@ -213,34 +214,45 @@ impl Shared {
                 let commit = self.step_of(batches, Step::Commit, transaction.commit());
                 match commit.await {
                     Ok(()) => Attempt::Done(decided),
-                    Err(error @ store::Error::Full(_)) => undone(error.into(), unknown),
+                    Err(error @ store::Error::Full(_)) => {
+                        undone(error.into(), !in_doubt.is_empty())
+                    }
                     Err(error) => Attempt::Unknown(decided, error.into()),
                 }
             }
             Err(failure) => {
                 transaction.roll_back().await;
-                undone(failure, unknown)
+                undone(failure, !in_doubt.is_empty())
             }
         }
     }
 
-    /// Whether an earlier try was committed after all; none where that can no longer be learned. A
-    /// transaction is committed whole: one of its events is proof enough.
-    async fn was_done(
+    /// Which of the earlier tries was committed after all. A transaction is committed whole: one of its
+    /// events is proof enough.
+    async fn settle(
         &self,
         transaction: &mut dyn Transaction,
         round: &[Batch],
-        unknown: Option<&[Decided]>,
-    ) -> Result<Option<bool>, Failure> {
-        let mut proofs = round.iter().zip(unknown.into_iter().flatten());
-        let proof = proofs
-            .find_map(|(batch, decided)| Some((&batch.tenant, decided.written.as_ref()?.through)));
-        let Some((tenant, event)) = proof else {
-            return Ok(Some(false));
-        };
-        self.take_turn(transaction, tenant).await?;
-        let looking = transaction.holds_event(tenant, event);
-        Ok(self.step(Step::Load, looking).await?)
+        in_doubt: &[Vec<Decided>],
+    ) -> Result<Settled, Failure> {
+        let mut settled = Settled::NotDone;
+        for (which, decided) in in_doubt.iter().enumerate() {
+            let mut proofs = round.iter().zip(decided);
+            let proof = proofs.find_map(|(batch, decided)| {
+                Some((&batch.tenant, decided.written.as_ref()?.through))
+            });
+            let Some((tenant, event)) = proof else {
+                continue;
+            };
+            self.take_turn(transaction, tenant).await?;
+            let looking = transaction.holds_event(tenant, event);
+            match self.step(Step::Load, looking).await? {
+                Some(true) => return Ok(Settled::Done(which)),
+                Some(false) => {}
+                None => settled = Settled::Forgotten,
+            }
+        }
+        Ok(settled)
     }
 
     /// Writes a round, short of the commit. A panic is that of one command, not the batch's: it

@@ -28,9 +28,9 @@ pub(super) enum Failure {
 pub(super) enum Attempt {
     /// Committed, or there was nothing to commit.
     Done(Vec<Decided>),
-    /// The transaction whose outcome was unknown had been committed.
-    WasDone,
-    /// The transaction whose outcome was unknown had not been committed, and to do it again failed.
+    /// One of those whose outcomes were unknown had been committed.
+    WasDone(usize),
+    /// None of those whose outcomes were unknown had been committed, and to do it again failed.
     NotDone(Error),
     /// A commit was sent, and its outcome is unknown.
     Unknown(Vec<Decided>, Error),
@@ -40,11 +40,21 @@ pub(super) enum Attempt {
     Failed(Failure),
 }
 
-/// What came of an attempt of which it is known that nothing was done; nor was by the one before,
-/// where that was in doubt.
-pub(super) fn undone(failure: Failure, unknown: Option<&[Decided]>) -> Attempt {
+/// What became of earlier attempts whose outcomes were unknown.
+pub(super) enum Settled {
+    /// None of them was done.
+    NotDone,
+    /// This one was.
+    Done(usize),
+    /// That can no longer be learned.
+    Forgotten,
+}
+
+/// What came of an attempt of which it is known that nothing was done; nor was by those before, if
+/// some were in doubt.
+pub(super) fn undone(failure: Failure, was_in_doubt: bool) -> Attempt {
     match failure {
-        Failure::Failed(error) if unknown.is_some() => Attempt::NotDone(error),
+        Failure::Failed(error) if was_in_doubt => Attempt::NotDone(error),
         failure => Attempt::Failed(failure),
     }
 }

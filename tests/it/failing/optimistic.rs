@@ -175,6 +175,35 @@ async fn a_save_that_arrives_after_it_was_done_again_does_nothing() {
     assert_sent(service, &["first", "1"]).await;
 }
 
+/// The answer to doing it again was lost as well, and what that was about is given up: the log has not
+/// gone on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_save_that_arrives_between_two_attempts_to_do_it_again_is_found() {
+    let (service, faults) = service(Database::Postgres).await;
+    let gate = Gate::new();
+    faults.once(Point::SaveWithoutTurn, Fault::DoneLater(gate.clone()));
+    let second = faults.hold(Point::Commit);
+    faults.once(Point::Commit, Fault::Fails(Cause::Outage));
+    let (begun, commits) = (faults.count(Point::Begin), faults.count(Point::Commit));
+    let sent = queued(send(&service, "1")).await;
+    let arrive = async {
+        faults.reached(Point::Commit, commits + 1).await;
+        let third = faults.hold(Point::Begin);
+        second.open();
+        faults.reached(Point::Begin, begun + 2).await;
+        // It has waited for the turn, which the second attempt had.
+        service
+            .execute("SELECT tenant FROM log_heads FOR UPDATE")
+            .await;
+        gate.open();
+        assert!(faults.was_done_late().await);
+        third.open();
+    };
+    let (sent, ()) = tokio::join!(soon("an answer", sent), arrive);
+    sent.unwrap();
+    assert_sent(service, &["first", "1"]).await;
+}
+
 /// The caller was told to try again, and does, after the save has arrived after all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_save_that_arrives_before_it_is_asked_for_again_is_found() {
