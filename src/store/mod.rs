@@ -44,6 +44,10 @@ pub trait Store: Send + Sync + 'static {
     /// Begins a write that takes no turn; none where the database cannot save in one statement.
     async fn optimistic(&self) -> Result<Option<Box<dyn Optimistic>>>;
 
+    /// Takes what was committed from a log into the database's own file, where that is due. To be done
+    /// between transactions, when everybody has been answered: it may take long on a slow disk.
+    async fn take_in(&self);
+
     /// A page of one user's threads, with the user's counts; not where it is known in the edition that
     /// there is.
     async fn inbox_page(

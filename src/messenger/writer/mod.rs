@@ -100,6 +100,7 @@ impl Writer {
             tracker.spawn(async move {
                 while let Some(round) = shared.queues.next().await {
                     shared.carry_out(round).await;
+                    shared.store.take_in().await;
                 }
             });
         }

@@ -79,8 +79,11 @@ pub(crate) trait Backend: Database + Sized {
     /// Runs before each read, and holds off what must not run beside it.
     fn read_permit(extras: &Self::Extras) -> impl Future<Output = Option<ReadPermit<'_>>> + Send;
 
-    /// Runs after each commit, on its connection.
-    fn committed(
+    /// Whether so much is not in the database's own file yet that it is to be taken in.
+    fn has_much_to_take_in(extras: &Self::Extras) -> bool;
+
+    /// Takes it in, over a connection that writes.
+    fn take_in(
         extras: &Self::Extras,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = ()> + Send;

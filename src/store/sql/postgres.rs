@@ -216,7 +216,12 @@ impl Backend for Postgres {
         None
     }
 
-    async fn committed(_: &Extras, _: &mut PgConnection) {}
+    fn has_much_to_take_in(_: &Extras) -> bool {
+        // It looks after its log by itself.
+        false
+    }
+
+    async fn take_in(_: &Extras, _: &mut PgConnection) {}
 
     fn log_bytes(_: &Extras) -> u64 {
         0

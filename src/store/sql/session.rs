@@ -212,14 +212,14 @@ impl<DB: Backend> Session<DB> {
             Err(Unsaved::Unheard(error)) => return Err(DB::classify(error)),
         };
         if written == 0 {
-            self.committed().await?;
+            self.committed();
             return Ok(false);
         }
         let all = all_of(&rows, written);
         if all.is_ok() {
             self.go_on(tenant, changes);
         }
-        self.committed().await?;
+        self.committed();
         all.map(|()| true)
     }
 
@@ -235,18 +235,16 @@ impl<DB: Backend> Session<DB> {
         // Not bounded here: it may wait for a standby for as long as the writer is patient.
         let done = DB::run(self.connection()?, "COMMIT").await;
         done.map_err(DB::classify)?;
-        self.committed().await
+        self.committed();
+        Ok(())
     }
 
-    async fn committed(&mut self) -> Result<()> {
-        let connection = self.writer.connection().map_err(DB::classify)?;
-        DB::committed(&self.shared.extras, connection).await;
+    fn committed(&mut self) {
         self.unanswered = false;
         for (tenant, memory) in self.written.drain(..) {
             self.shared.memories.keep(tenant, memory);
         }
         self.writer.keep();
-        Ok(())
     }
 
     /// The connection, on which something is about to be asked.

@@ -6,12 +6,15 @@ use std::{
 };
 
 use super::{
-    Backend, Statements,
+    Backend, Param, Statements,
     insert::{Commit, Insert, Rows},
-    kept::Kept,
+    kept::{InUse, Kept, answer},
     memory::Memories,
 };
-use crate::metrics::Metrics;
+use crate::{
+    metrics::Metrics,
+    store::{Error, Result},
+};
 
 /// What the store and its transactions share.
 pub(crate) struct Shared<DB: Backend> {
@@ -45,6 +48,47 @@ impl<DB: Backend> Shared<DB> {
         let wal_bytes = &self.metrics.database.wal_bytes;
         wal_bytes.set(log_bytes.unwrap_or(i64::MAX));
     }
+
+    /// Reads one snapshot: one statement on one connection.
+    pub(super) async fn read(
+        &self,
+        pool: &Arc<Kept<DB>>,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> Result<Option<String>> {
+        let _permit = DB::read_permit(&self.extras).await;
+        loop {
+            let mut reader = pool.acquire().await.map_err(DB::classify)?;
+            match fetch(&mut reader, sql, params).await {
+                Ok(answer) => {
+                    reader.keep();
+                    return Ok(answer);
+                }
+                Err(error) => go_on_after(error, &mut reader)?,
+            }
+        }
+    }
+}
+
+/// Runs a read on a connection.
+pub(super) async fn fetch<DB: Backend>(
+    reader: &mut InUse<DB>,
+    sql: &Arc<str>,
+    params: &[Param<'_>],
+) -> Result<Option<String>> {
+    let connection = reader.connection().map_err(DB::classify)?;
+    answer::<DB, _>(DB::fetch(connection, sql, params)).await
+}
+
+/// Whether to try again on another connection: after an outage those that were idle are broken.
+pub(super) fn go_on_after<DB: Backend>(error: Error, failed: &mut InUse<DB>) -> Result<()> {
+    if matches!(error, Error::Unavailable(_)) {
+        failed.discard_all();
+        if failed.reused {
+            return Ok(());
+        }
+    }
+    Err(error)
 }
 
 /// The texts of INSERTs that are run together, made when they are first needed.

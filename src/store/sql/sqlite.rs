@@ -48,14 +48,17 @@ const WAL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// The same in SQLite's pages of 4 KiB, for when the file is longer than what it holds.
 const WAL_PAGES_MAX: i64 = 16_384;
 
-/// Takes the write-ahead log in, where nobody reads it.
+/// Takes the write-ahead log in, as far as nobody reads what it would overwrite.
+const CHECKPOINT: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Has the write-ahead log start over, where nobody reads it.
 ///
 /// Its file stays, and is written anew from its start: to make it longer commit by commit was a
 /// quarter of what a batch cost. Only beyond [`WAL_FILE_BYTES`] is it cut.
 ///
 /// Another program that reads, such as a backup, is not waited for: every batch would wait anew,
 /// for as long as its timeout. The log grows meanwhile, and is taken in afterwards.
-const CHECKPOINT: &str = "
+const START_OVER: &str = "
     PRAGMA busy_timeout = 0;
     PRAGMA wal_checkpoint(RESTART);
     PRAGMA busy_timeout = 5000";
@@ -262,18 +265,21 @@ impl Backend for Sqlite {
         Some(extras.reads.read().await)
     }
 
-    async fn committed(extras: &Extras, connection: &mut SqliteConnection) {
-        if Self::log_bytes(extras) < WAL_BYTES_MAX {
-            return;
-        }
+    fn has_much_to_take_in(extras: &Extras) -> bool {
+        Self::log_bytes(extras) >= WAL_BYTES_MAX
+    }
+
+    async fn take_in(extras: &Extras, connection: &mut SqliteConnection) {
         let pages = sqlx::query_as(WAL_PAGES).fetch_one(&mut *connection).await;
         if pages.is_ok_and(|(_, pages, _): (i64, i64, i64)| pages < WAL_PAGES_MAX) {
             return;
         }
         let since = Instant::now();
+        // What needs no reader out of the way is done beside them, and that is nearly all.
+        let beside_reads = sqlx::raw_sql(CHECKPOINT).execute(&mut *connection).await;
         let _no_reads = extras.reads.write().await;
-        let checkpoint = sqlx::raw_sql(CHECKPOINT).execute(connection);
-        if let Err(error) = checkpoint.await {
+        let start_over = sqlx::raw_sql(START_OVER).execute(connection).await;
+        if let Err(error) = beside_reads.and(start_over) {
             tracing::warn!(%error, "the write-ahead log could not be taken in");
         }
         let took = since.elapsed().as_secs_f64();

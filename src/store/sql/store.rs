@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use super::{
     Backend, Param, Statements, json_rows,
-    kept::{InUse, Kept, answer},
+    kept::{Kept, answer},
     memory::Memories,
     optimistic::SqlOptimistic,
     reads::{self, LOG_PAGE_ROWS},
     rows::{HeadRow, head, parse},
     session::Session,
-    shared::{Inserts, Pools, Shared},
+    shared::{Inserts, Pools, Shared, fetch, go_on_after},
     transaction::SqlTransaction,
 };
 use crate::{
@@ -62,57 +62,16 @@ impl<DB: Backend> SqlStore<DB> {
         })
     }
 
-    /// Reads one snapshot: one statement on one connection.
-    async fn read(
-        &self,
-        pool: &Arc<Kept<DB>>,
-        sql: &Arc<str>,
-        params: &[Param<'_>],
-    ) -> Result<Option<String>> {
-        let _permit = DB::read_permit(&self.shared.extras).await;
-        loop {
-            let mut reader = pool.acquire().await.map_err(DB::classify)?;
-            match fetch(&mut reader, sql, params).await {
-                Ok(answer) => {
-                    reader.keep();
-                    return Ok(answer);
-                }
-                Err(error) => go_on_after(error, &mut reader)?,
-            }
-        }
-    }
-
-    /// The same where the answer is JSON. Of no rows SQLite makes an empty list, and Postgres NULL.
+    /// A read whose answer is JSON. Of no rows SQLite makes an empty list, and Postgres NULL.
     async fn answer(
         &self,
         pool: &Arc<Kept<DB>>,
         sql: &Arc<str>,
         params: &[Param<'_>],
     ) -> Result<String> {
-        let answer = self.read(pool, sql, params).await?;
+        let answer = self.shared.read(pool, sql, params).await?;
         Ok(answer.unwrap_or_else(|| "null".to_owned()))
     }
-}
-
-/// Runs a read on a connection.
-async fn fetch<DB: Backend>(
-    reader: &mut InUse<DB>,
-    sql: &Arc<str>,
-    params: &[Param<'_>],
-) -> Result<Option<String>> {
-    let connection = reader.connection().map_err(DB::classify)?;
-    answer::<DB, _>(DB::fetch(connection, sql, params)).await
-}
-
-/// Whether to try again on another connection: after an outage those that were idle are broken.
-fn go_on_after<DB: Backend>(error: Error, failed: &mut InUse<DB>) -> Result<()> {
-    if matches!(error, Error::Unavailable(_)) {
-        failed.discard_all();
-        if failed.reused {
-            return Ok(());
-        }
-    }
-    Err(error)
 }
 
 #[async_trait]
@@ -153,6 +112,20 @@ where
         let writer = writer.map_err(DB::classify)?;
         let session = Session::new(Arc::clone(&self.shared), writer);
         Ok(Some(Box::new(SqlOptimistic::new(session))))
+    }
+
+    async fn take_in(&self) {
+        if !DB::has_much_to_take_in(&self.shared.extras) {
+            return;
+        }
+        // Whoever writes next is told why there is no connection.
+        let Ok(mut writer) = self.shared.pools.writers.acquire().await else {
+            return;
+        };
+        if let Ok(connection) = writer.connection() {
+            DB::take_in(&self.shared.extras, connection).await;
+        }
+        writer.keep();
     }
 
     async fn inbox_page(
@@ -212,6 +185,7 @@ where
             TenantPage::One(tenant) => {
                 let params = [Param::Text(tenant.as_str())];
                 let json = self
+                    .shared
                     .read(readers, &statements.size_of_tenant, &params)
                     .await?;
                 reads::tenants(json.as_deref().unwrap_or("[]"), 1)
@@ -272,12 +246,14 @@ where
         let found = match participant {
             None => {
                 let params = [tenant, thread];
-                self.read(&self.shared.pools.readers, &statements.has_thread, &params)
+                self.shared
+                    .read(&self.shared.pools.readers, &statements.has_thread, &params)
                     .await?
             }
             Some(user) => {
                 let params = [tenant, Param::Text(user.as_str()), thread];
-                self.read(&self.shared.pools.readers, &statements.takes_part, &params)
+                self.shared
+                    .read(&self.shared.pools.readers, &statements.takes_part, &params)
                     .await?
             }
         };

@@ -27,6 +27,7 @@ pub(crate) enum Point {
     /// Commits as well.
     SaveWithoutTurn,
     HoldsEvent,
+    TakeIn,
     LogGoesOn,
     LogPage,
     LogHeads,

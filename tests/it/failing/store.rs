@@ -64,6 +64,15 @@ impl Store for FailingStore {
         Ok(Some(Box::new(FailingOptimistic { real, faults })))
     }
 
+    async fn take_in(&self) {
+        let taking_in = async {
+            self.real.take_in().await;
+            Ok(())
+        };
+        let taken_in = self.faults.around(Point::TakeIn, taking_in).await;
+        taken_in.expect("it cannot fail");
+    }
+
     async fn inbox_page(
         &self,
         tenant: &TenantId,

@@ -57,6 +57,22 @@ async fn nobody_is_answered_before_the_commit_is(
     service.assert_sound().await;
 }
 
+/// On a slow disk it takes longer than any call waits.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_waits_for_what_is_committed_to_be_taken_into_the_database_file(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    let taken_in = service.faults.count(Point::TakeIn);
+    let gate = service.faults.hold(Point::TakeIn);
+    let lunch = service.user("ana").start("plans", &["ben"], "Lunch?").await;
+    assert_eq!(lunch.unwrap().0.content, "Lunch?");
+    service.faults.reached(Point::TakeIn, taken_in + 1).await;
+    gate.open();
+    service.assert_sound().await;
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_batch_of_a_tenant_is_decided_on_what_the_one_before_it_has_committed(
@@ -111,7 +127,7 @@ async fn a_tenant_that_fills_each_transaction_keeps_no_other_one_out() {
         service.faults.hold(Point::Begin),
         service.faults.count(Point::Begin),
     );
-    let begin = queued(first.start("plans", &["ben"], "Lunch?")).await;
+    let lunch = queued(first.start("plans", &["ben"], "Lunch?")).await;
     service.faults.reached(Point::Begin, begun + 1).await;
     let many = queued(join_all(
         (0..4 * 256).map(|_| busy.start("plans", &["ben"], "Lunch?")),
@@ -119,7 +135,7 @@ async fn a_tenant_that_fills_each_transaction_keeps_no_other_one_out() {
     .await;
     let one = queued(quiet.start("plans", &["ben"], "Lunch?")).await;
     gate.open();
-    let (_, many, one) = soon("all answers", async { tokio::join!(begin, many, one) }).await;
+    let (_, many, one) = soon("all answers", async { tokio::join!(lunch, many, one) }).await;
     let (last, _) = many.into_iter().last().unwrap().unwrap();
     let (one, _) = one.unwrap();
     assert!(one.send_time < last.send_time, "it had to wait to the end");
