@@ -47,7 +47,8 @@ impl<DB: Backend> Transaction for SqlTransaction<DB> {
         if let (Some(first_kept), Some(oldest)) = (first_kept, oldest)
             && first_kept > oldest
         {
-            let params = [Param::Text(tenant.as_str()), Param::Int(first_kept)];
+            let name = Param::Text(tenant.as_str());
+            let params = [name, Param::Int(first_kept), Param::Int(oldest)];
             self.0.execute(|sql| &sql.rest_mailboxes, &params).await?;
             let audience = self.0.execute(|sql| &sql.expire_audience, &params).await?;
             let events = self.0.execute(|sql| &sql.expire_events, &params).await?;

@@ -99,18 +99,11 @@ const SMALL_TENANTS: &[&str] = &[
 
 /// A database of this name, with so many threads.
 pub(super) async fn postgres_database(name: &str, many: i64, told: Told) -> PgConnection {
-    let server = env::var("LETTERBOX_TEST_POSTGRES_URL")
-        .expect("these tests need a Postgres: run ./scripts/test");
-    let mut admin = PgConnection::connect(&server).await.unwrap();
-    for sql in [
-        format!("DROP DATABASE IF EXISTS {name}"),
-        format!("CREATE DATABASE {name}"),
-    ] {
-        admin.execute(AssertSqlSafe(sql)).await.unwrap();
-    }
-    let (base, _) = server.rsplit_once('/').unwrap();
-    let url = format!("{base}/{name}");
-    let mut connection = PgConnection::connect(&url).await.unwrap();
+    drop_database(name).await;
+    let create = format!("CREATE DATABASE {name}");
+    let mut admin = connect("postgres").await;
+    admin.execute(AssertSqlSafe(create)).await.unwrap();
+    let mut connection = connect(name).await;
     postgres::MIGRATIONS.run(&mut connection).await.unwrap();
     let id = "uuid(lpad(to_hex({}), 32, '0'))";
     let fill = |many: i64| filling(many, id, &format!("generate_series(1, {many}) AS n"));
@@ -141,6 +134,22 @@ pub(super) async fn postgres_database(name: &str, many: i64, told: Told) -> PgCo
     }
     connection.execute(postgres::SESSION).await.unwrap();
     connection
+}
+
+/// Connects to a database.
+pub(super) async fn connect(name: &str) -> PgConnection {
+    let server = env::var("LETTERBOX_TEST_POSTGRES_URL")
+        .expect("these tests need a Postgres: run ./scripts/test");
+    let (base, _) = server.rsplit_once('/').unwrap();
+    let url = format!("{base}/{name}");
+    PgConnection::connect(&url).await.unwrap()
+}
+
+/// Removes a database, where there is one, and whoever is connected to it.
+pub(super) async fn drop_database(name: &str) {
+    let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+    let mut admin = connect("postgres").await;
+    admin.execute(AssertSqlSafe(drop)).await.unwrap();
 }
 
 /// A file in this folder, with so many threads.

@@ -1,21 +1,19 @@
 //! Tests of how the databases carry out the reads: along an index, the rows of a page and no more.
 
 mod filled;
+mod removed;
 
-use std::{
-    env,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 
 use rstest::rstest;
 use serde_json::Value;
-use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection, Postgres, Row, Sqlite};
+use sqlx::{AssertSqlSafe, Executor, PgConnection, Postgres, Row, Sqlite};
 use tempfile::TempDir;
 
-use self::filled::{Told, postgres_database, sqlite_database};
+use self::filled::{Told, drop_database, postgres_database, sqlite_database};
 use super::{Backend, Param, Statements, json_rows};
 
 /// How many threads the user under test has, and how many messages the long one of them.
@@ -172,10 +170,7 @@ async fn a_read_on_postgres_touches_the_rows_of_its_page_and_no_more(
         }
     }
     drop(connection);
-    let server = env::var("LETTERBOX_TEST_POSTGRES_URL").unwrap();
-    let mut admin = PgConnection::connect(&server).await.unwrap();
-    let drop = format!("DROP DATABASE {name} WITH (FORCE)");
-    admin.execute(AssertSqlSafe(drop)).await.unwrap();
+    drop_database(name).await;
 }
 
 /// How Postgres carries a statement out, and with how many rows.
@@ -184,7 +179,7 @@ async fn plan(connection: &mut PgConnection, sql: &str, parameters: &[Param<'_>]
     let (types, values) = (types.join(", "), values.join(", "));
     let prepare = format!("PREPARE this ({types}) AS {sql}");
     connection.execute(AssertSqlSafe(prepare)).await.unwrap();
-    let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE this ({values})");
+    let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE this ({values})");
     let row = connection.fetch_one(AssertSqlSafe(explain)).await.unwrap();
     connection.execute("DEALLOCATE this").await.unwrap();
     let mut plans: Value = row.get(0);

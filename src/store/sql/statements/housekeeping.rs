@@ -12,24 +12,30 @@ pub(super) const FIRST_KEPT: &str = "WITH oldest AS MATERIALIZED (SELECT positio
             (SELECT min(position) - 1 FROM oldest WHERE time >= $2),
             (SELECT max(position) FROM oldest)), (SELECT min(position) FROM oldest)) AS text)";
 
-/// Removes events before a position.
-pub(super) const EXPIRE_EVENTS: &str = "DELETE FROM events WHERE tenant = $1 AND position < $2";
+// What follows is given the oldest position that there is, too: without it, Postgres walks the index entries of
+// all that was removed since the last vacuum, each time anew beside a snapshot that is held open.
 
-/// Puts aside the counts of users whom no event from a position on tells of anything.
+/// Removes events before a position (`$2`), from the oldest on (`$3`).
+pub(super) const EXPIRE_EVENTS: &str =
+    "DELETE FROM events WHERE tenant = $1 AND position < $2 AND position >= $3";
+
+/// Puts aside the counts of users whom no event from a position (`$2`) on tells of anything; from the oldest
+/// on (`$3`).
 pub(super) const REST_MAILBOXES: &str = "INSERT INTO mailboxes_at_rest (tenant, user_number, inbox,
             unread, sent, deleted, total, unread_messages)
         SELECT h.tenant, a.user_number, a.inbox, a.unread, a.sent, a.deleted, a.total,
             a.unread_messages
         FROM log_heads h CROSS JOIN audience a WHERE h.tenant = $1 AND a.tenant = $1
-            AND a.position < $2 AND a.inbox IS NOT NULL
+            AND a.position < $2 AND a.position >= $3 AND a.inbox IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM audience n WHERE n.tenant = $1
                 AND n.user_number = a.user_number AND n.position > a.position)
         ON CONFLICT (tenant, user_number) DO UPDATE SET inbox = excluded.inbox,
             unread = excluded.unread, sent = excluded.sent, deleted = excluded.deleted,
             total = excluded.total, unread_messages = excluded.unread_messages";
 
-/// Removes who was told of events before a position.
-pub(super) const EXPIRE_AUDIENCE: &str = "DELETE FROM audience WHERE tenant = $1 AND position < $2";
+/// Removes who was told of events before a position (`$2`), from the oldest on (`$3`).
+pub(super) const EXPIRE_AUDIENCE: &str =
+    "DELETE FROM audience WHERE tenant = $1 AND position < $2 AND position >= $3";
 
 /// Removes request ids older than `$2`, at most `$3`.
 pub(super) const EXPIRE_REQUESTS: &str =

@@ -7,6 +7,19 @@ macro_rules! log_page_bytes {
     };
 }
 
+/// The oldest position, where a reader stands before all of them: to find it, Postgres walks the index
+/// entries of what was removed since the last vacuum.
+macro_rules! oldest {
+    ($after:expr) => {
+        concat!(
+            "CASE WHEN ",
+            $after,
+            " = 0 THEN (SELECT e.position FROM events e WHERE e.tenant = $1
+                    ORDER BY e.position LIMIT 1) END"
+        )
+    };
+}
+
 /// A page of the log: `$2` the reader, `$3` the position to read after, `$4` how many rows.
 macro_rules! log_page {
     ($scanned:expr) => {
@@ -23,8 +36,10 @@ macro_rules! log_page {
             ")
             SELECT CAST(json_array(
                 (SELECT hex(e.id) FROM events e WHERE e.tenant = $1 AND e.position = $3),
-                (SELECT e.position FROM events e WHERE e.tenant = $1
-                    ORDER BY e.position LIMIT 1),",
+                ",
+            oldest!("$3"),
+            ",
+                ",
             head!(),
             ",
                 (SELECT count(*) FROM scanned),
@@ -67,10 +82,14 @@ macro_rules! bytes_of {
 }
 
 /// A point of the log: the event there, the oldest position, when the next event was written.
-pub(super) const LOG_POINT: &str = "SELECT CAST(json_array(
+pub(super) const LOG_POINT: &str = concat!(
+    "SELECT CAST(json_array(
             (SELECT hex(e.id) FROM events e WHERE e.tenant = $1 AND e.position = $2),
-            (SELECT e.position FROM events e WHERE e.tenant = $1 ORDER BY e.position LIMIT 1),
-            (SELECT e.time FROM events e WHERE e.tenant = $1 AND e.position = $2 + 1)) AS text)";
+            ",
+    oldest!("$2"),
+    ",
+            (SELECT e.time FROM events e WHERE e.tenant = $1 AND e.position = $2 + 1)) AS text)"
+);
 
 /// The log, for one user.
 pub(super) const LOG_OF_USER: &str = log_page!(concat!(

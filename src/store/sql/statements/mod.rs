@@ -161,7 +161,7 @@ statements! {
     thread_ascending_of_others = thread::THREAD_ASCENDING_OF_OTHERS;
     /// The same downwards, without those of one sender.
     thread_descending_of_others = thread::THREAD_DESCENDING_OF_OTHERS;
-    /// A point of the log: the event there, the oldest position, when the next event was written.
+    /// A point of the log: the event there, the oldest position where a reader is before it, when the next event was written.
     log_point = log::LOG_POINT;
     /// The log, for one user.
     log_of_user = log::LOG_OF_USER;
@@ -179,11 +179,12 @@ statements! {
     holds_event = housekeeping::HOLDS_EVENT;
     /// The first position to keep, among the `$3` oldest: the last event older than `$2`.
     first_kept = housekeeping::FIRST_KEPT;
-    /// Removes events before a position.
+    /// Removes events before a position (`$2`), from the oldest on (`$3`).
     expire_events = housekeeping::EXPIRE_EVENTS;
-    /// Puts aside the counts of users whom no event from a position on tells of anything.
+    /// Puts aside the counts of users whom no event from a position (`$2`) on tells of anything; from the oldest
+    /// on (`$3`).
     rest_mailboxes = housekeeping::REST_MAILBOXES;
-    /// Removes who was told of events before a position.
+    /// Removes who was told of events before a position (`$2`), from the oldest on (`$3`).
     expire_audience = housekeeping::EXPIRE_AUDIENCE;
     /// Removes request ids older than `$2`, at most `$3`.
     expire_requests = housekeeping::EXPIRE_REQUESTS;
