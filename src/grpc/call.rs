@@ -18,6 +18,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, Request, Response};
 use http_body::Body as _;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tower::Service;
 use tracing::Instrument;
@@ -30,6 +31,7 @@ use super::{
     status::{Failure, explain, in_our_words, status},
 };
 use crate::{
+    messenger::Error,
     metrics::{Limit, Metrics},
     model::Ids,
 };
@@ -62,6 +64,8 @@ pub struct CallService<S> {
     limits: Arc<Limits>,
     ids: Arc<dyn Ids>,
     metrics: Arc<Metrics>,
+    /// When it is cancelled, calls under way are given up.
+    ending: CancellationToken,
 }
 
 impl<S> CallService<S> {
@@ -72,6 +76,7 @@ impl<S> CallService<S> {
         limits: Arc<Limits>,
         ids: Arc<dyn Ids>,
         metrics: Arc<Metrics>,
+        ending: CancellationToken,
     ) -> Self {
         Self {
             inner,
@@ -79,6 +84,7 @@ impl<S> CallService<S> {
             limits,
             ids,
             metrics,
+            ending,
         }
     }
 
@@ -134,7 +140,7 @@ where
         let (ids, metrics) = (Arc::clone(&self.ids), Arc::clone(&self.metrics));
         let mut call = Observed::begin(&request, &metrics, &ids);
         let admitted = self.admit(&mut request, &mut call);
-        let limits = Arc::clone(&self.limits);
+        let (limits, ending) = (Arc::clone(&self.limits), self.ending.clone());
         let asked = grpc_timeout(request.headers());
         if let Some(deadline) = asked.and_then(|asked| call.started.checked_add(asked)) {
             request.extensions_mut().insert(CallDeadline(deadline));
@@ -157,7 +163,11 @@ where
                 in_time.then_some(slot).ok_or(Failure::DeadlineExceeded)
             };
             let result = match admitted.and_then(in_time) {
-                Ok(_slot) => guarded(inner.call(request), deadline).await,
+                Ok(_slot) => tokio::select! {
+                    biased;
+                    result = guarded(inner.call(request), deadline) => result,
+                    () = ending.cancelled() => Err(Failure::UseCase(Error::ShuttingDown)),
+                },
                 Err(failure) => {
                     let unread = read_away(request.into_body());
                     // Whoever takes their time with it is not waited for.

@@ -155,11 +155,14 @@ impl Messenger {
         }
     }
 
-    /// Takes no more changes, finishes those under way, and ends the watches after them.
-    pub async fn close(&self) {
+    /// Takes no more changes, finishes those under way, and ends the watches after them. What the database
+    /// does not answer is given up: writing after half of `patience`, and reading the log after a quarter.
+    pub async fn close(&self, patience: Duration) {
         self.closing.cancel();
-        self.writer.close().await;
-        self.feed.close().await;
+        if timeout(patience / 2, self.writer.close()).await.is_err() {
+            tracing::warn!("what is being written was not done in time");
+        }
+        self.feed.close(patience / 4).await;
     }
 
     /// Makes a caller known, at their first call that this process sees.

@@ -14,9 +14,12 @@ mod tls;
 mod web;
 mod workshop;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    time::{Instant, timeout, timeout_at},
+};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{ServingStatus, server::HealthReporter};
@@ -95,6 +98,8 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     drain_timeout: Duration,
+    /// Has calls under way given up.
+    ending: CancellationToken,
     store: Arc<dyn Store>,
     messenger: Arc<Messenger>,
     health: HealthReporter,
@@ -161,18 +166,21 @@ impl Server {
                 .max_decoding_message_size(settings.limits.request_bytes_max),
         )
         .add_service(health_service);
+        let ending = CancellationToken::new();
         let service = CallService::new(
             with_reflection(routes),
             authenticator,
             limits,
             parts.ids,
             Arc::clone(&metrics),
+            ending.clone(),
         );
         let origins = settings.grpc_web.then(|| settings.grpc_web_origins.clone());
         Ok(Self {
             listener,
             address,
             drain_timeout: settings.drain_timeout,
+            ending,
             protocols,
             tls,
             connection_limits: ConnectionLimits::from(&settings.limits),
@@ -197,8 +205,8 @@ impl Server {
     }
 
     /// Serves until `shutdown` resolves, then drains: no new connection and no new stream is
-    /// taken, calls under way are answered, watches end after their last event; after the drain
-    /// timeout whatever is left is cut.
+    /// taken, calls under way are answered, watches end after their last event; shortly before the drain
+    /// timeout calls are given up, and then whatever is left is cut.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send) {
         let mut connection_limits = self.connection_limits;
         let files = fit_open_files(&mut connection_limits);
@@ -216,6 +224,9 @@ impl Server {
             .accept(self.listener, self.service, shutdown)
             .await;
 
+        let stopped = Instant::now();
+        let last_moments = CLOSE_MAX.min(self.drain_timeout / 10);
+        let patience = self.drain_timeout.saturating_sub(2 * last_moments);
         let draining = async {
             let mut health = self.health;
             let services = || SERVICES.into_iter().chain([""]);
@@ -226,7 +237,7 @@ impl Server {
             }
             tokio::join!(
                 async {
-                    self.messenger.close().await;
+                    self.messenger.close(patience).await;
                     // Streams of the health service would hold their connections open.
                     for service in services() {
                         health.clear_service_status(service).await;
@@ -235,22 +246,25 @@ impl Server {
                 connections.close(),
             );
         };
-        if tokio::time::timeout(self.drain_timeout, draining)
-            .await
-            .is_err()
-        {
+        let mut draining = pin!(draining);
+        let mut drained = timeout_at(stopped + patience, draining.as_mut()).await;
+        if drained.is_err() {
+            // Whoever waits for a database that does not answer is told so.
+            self.ending.cancel();
+            drained = timeout(last_moments, draining).await;
+        }
+        if drained.is_err() {
             tracing::warn!("not everybody was done within the drain timeout");
         }
-        if tokio::time::timeout(CLOSE_MAX, self.store.close())
-            .await
-            .is_err()
-        {
+        let left = (stopped + self.drain_timeout).saturating_duration_since(Instant::now());
+        let closing_store = timeout(CLOSE_MAX.min(left), self.store.close());
+        if closing_store.await.is_err() {
             tracing::warn!("the database's connections could not be closed in time");
         }
         // Last, so that a drain can be watched.
         closing.cancel();
         if let Some(scraping) = scraping {
-            let _ = tokio::time::timeout(CLOSE_MAX, scraping).await;
+            let _ = timeout(CLOSE_MAX, scraping).await;
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The use cases without a server, for commands that write by the same rules.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use super::{Parts, StartError, database_address, messenger_parts};
 use crate::{
@@ -33,7 +33,7 @@ impl Workshop {
 
     /// Finishes what is under way, and closes the database.
     pub async fn close(self) {
-        self.messenger.close().await;
+        self.messenger.close(Duration::MAX).await;
         self.store.close().await;
     }
 }

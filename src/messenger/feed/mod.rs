@@ -16,7 +16,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::timeout};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{live::Progress, pages::Pages, tail::Tail, watcher::Watcher};
@@ -95,6 +95,8 @@ struct Shared {
     /// The tails of the tenants that somebody watches.
     tails: Mutex<HashMap<TenantId, Arc<Tail>>>,
     closing: CancellationToken,
+    /// What the database has not answered is not waited for any more.
+    giving_up: CancellationToken,
     tasks: TaskTracker,
 }
 
@@ -119,6 +121,7 @@ impl Feed {
             metrics,
             tails: Mutex::default(),
             closing: CancellationToken::new(),
+            giving_up: CancellationToken::new(),
             tasks: TaskTracker::new(),
         });
         let measured = Arc::downgrade(&shared);
@@ -169,11 +172,15 @@ impl Feed {
     }
 
     /// Ends all watches, after what has been written so far has been delivered to those who are
-    /// up to date.
-    pub(super) async fn close(&self) {
-        self.shared.closing.cancel();
-        self.shared.tasks.close();
-        self.shared.tasks.wait().await;
+    /// up to date, if the log can be read by then.
+    pub(super) async fn close(&self, patience: Duration) {
+        let shared = &self.shared;
+        shared.closing.cancel();
+        shared.tasks.close();
+        if timeout(patience, shared.tasks.wait()).await.is_err() {
+            shared.giving_up.cancel();
+            shared.tasks.wait().await;
+        }
     }
 }
 

@@ -159,7 +159,11 @@ impl Tail {
                 () = shared.closing.cancelled() => true,
                 () = self.unwatched.cancelled() => return,
             };
-            match self.read(shared).await {
+            let read = tokio::select! {
+                read = self.read(shared) => read,
+                () = shared.giving_up.cancelled() => Err(Error::ShuttingDown),
+            };
+            match read {
                 Err(error @ Error::ResumeTokenExpired) => {
                     // Whoever joins from now on joins a new tail, at the log's new end.
                     self.retire(shared);

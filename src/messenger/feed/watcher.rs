@@ -115,7 +115,9 @@ impl Watcher {
 
     async fn join(&mut self) -> Result<Membership, End> {
         loop {
-            match Tail::join(&self.shared, &self.tenant, &self.watch).await {
+            let shared = Arc::clone(&self.shared);
+            let join = Tail::join(&shared, &self.tenant, &self.watch);
+            match self.unless_closing(join).await? {
                 Ok(membership) => return Ok(membership),
                 Err(error) => self.wait_to_read_again(error).await?,
             }
@@ -128,14 +130,11 @@ impl Watcher {
     async fn catch_up(&mut self, joined_at: LogPosition, read: bool) -> Result<bool, End> {
         let mut read = read || self.position != joined_at;
         while read || self.position.number < joined_at.number {
-            if self.shared.closing.is_cancelled() {
-                return Err(Error::ShuttingDown.into());
-            }
             let shared = Arc::clone(&self.shared);
             let page = shared
                 .pages
                 .read(&self.tenant, self.position, &self.watch.reader);
-            let page = match page.await {
+            let page = match self.unless_closing(page).await? {
                 Ok(page) => page,
                 Err(error) => {
                     self.wait_to_read_again(error).await?;
@@ -251,6 +250,12 @@ impl Watcher {
             self.position = quiet.position;
         }
         self.send(Delivery::Heartbeat(self.position)).await
+    }
+
+    /// What is read, unless the process ends first: whoever is behind then is not waited for.
+    async fn unless_closing<T>(&self, read: impl Future<Output = T>) -> Result<T, End> {
+        let read = self.shared.closing.run_until_cancelled(read);
+        read.await.ok_or(End::Because(Error::ShuttingDown))
     }
 
     /// Waits a little after a failed read; ends the watch once it has waited too long.

@@ -148,7 +148,7 @@ impl Service {
 
     /// Has it end, but for its connections.
     pub(crate) async fn end(&self) {
-        soon("the end", self.messenger.close()).await;
+        soon("the end", self.messenger.close(Duration::MAX)).await;
     }
 
     /// Checks that it goes on working, and that all that it leaves agrees.

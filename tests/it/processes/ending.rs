@@ -87,6 +87,51 @@ async fn it_serves_and_ends_in_good_order_although_nobody_reads_its_log_any_more
     assert_eq!(ended.code(), Some(0));
 }
 
+/// As where a network comes apart: the connections stay open, and nothing comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_in_time_and_tells_everybody_though_its_database_has_fallen_silent() {
+    let database = Database::Postgres.create().await;
+    let (proxy, url) = Proxy::before(&database.url()).await;
+    let deployment = Deployment::at(&url);
+    let settings = ["--drain-timeout=4s", "--metrics-listen=127.0.0.1:0"];
+    let server = deployment.serve(&settings).await;
+    let (mut ana, mut ben) = (server.client("ana"), server.client("ben"));
+    send(ana.clone(), to_send(&["ben"], "plans", "Lunch?")).await;
+    let watch = ben.watch_messages(WatchMessagesRequest::default()).await;
+    let mut watch = watch.expect("a watch begins").into_inner();
+    soon("`ready`", watch.message())
+        .await
+        .expect("a watch begins");
+    proxy.fall_silent();
+    let read = tokio::spawn(async move { ben.list_inbox(ListInboxRequest::default()).await });
+    let write = to_send(&["ben"], "plans", "Dinner?");
+    let write = tokio::spawn(async move { ana.send_message(write).await });
+    let metrics = server.metrics_address().await;
+    for rpc in ["ListInbox", "SendMessage"] {
+        let series = format!("letterbox_rpc_in_flight{{rpc=\"{rpc}\"}}");
+        let under_way = async || (Scrape::of(metrics).await.count(&series) > 0).then_some(());
+        eventually("a call", under_way).await;
+    }
+
+    server.signal("TERM");
+    let stopped = Instant::now();
+    let ended = tokio::spawn(server.ended());
+    let told = |status: &tonic::Status| Refusal::of(status).reason;
+    let status = soon("the end of the watch", watch.message()).await;
+    assert_eq!(told(&status.expect_err("it ends")), "SHUTTING_DOWN");
+    let status = soon("an answer", read).await.unwrap();
+    assert_eq!(told(&status.expect_err("nothing came")), "SHUTTING_DOWN");
+    let status = soon("an answer", write).await.unwrap();
+    assert_eq!(told(&status.expect_err("nothing came")), "SHUTTING_DOWN");
+    let ended = soon("the server's end", ended).await.unwrap();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(
+        stopped.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        stopped.elapsed()
+    );
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn open_watches_end_with_it(

@@ -78,6 +78,15 @@ impl Proxy {
         }
     }
 
+    /// Leads to the server of a database; with the database's URL by way of it.
+    pub(crate) async fn before(url: &str) -> (Self, String) {
+        let server = url.split(['@', '/']).find_map(|part| part.parse().ok());
+        let server: SocketAddr = server.expect("a server's address");
+        let proxy = Self::to(server).await;
+        let url = url.replace(&server.to_string(), &proxy.address.to_string());
+        (proxy, url)
+    }
+
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
