@@ -56,7 +56,13 @@ impl Address {
         let Self::Sqlite(options) = self else {
             return None;
         };
-        let folder = options.get_filename().parent()?;
+        let file = options.get_filename();
+        let Some(folder) = file.parent() else {
+            return Some("it names no file".to_owned());
+        };
+        if file.is_dir() {
+            return Some(format!("{} is a folder", file.display()));
+        }
         let missing = folder != Path::new("") && !folder.exists();
         missing.then(|| format!("there is no folder {}", folder.display()))
     }
