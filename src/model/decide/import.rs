@@ -50,12 +50,15 @@ impl State {
             now: thread.newest_time.min(context.now),
             ..*context
         };
-        for message in missing {
-            if self.append_imported(thread.id, message, &then) {
-                imported.messages += 1;
-            } else {
-                imported.messages_of_strangers += 1;
-            }
+        let mut appended = 0;
+        for message in &missing {
+            appended += u64::from(self.append_imported(thread.id, message, &then));
+        }
+        imported.messages += appended;
+        imported.messages_of_strangers += missing.len() as u64 - appended;
+        if appended == 0 {
+            // As it is here, its people may have read and deleted it.
+            return;
         }
         self.change_thread(thread.id, thread.update_time, |_| {});
         for participant in &thread.participants {
@@ -129,6 +132,9 @@ impl State {
                 if index == sender {
                     participant.sent_count = message.sender_count;
                     participant.last_sent_number = message.number;
+                } else {
+                    // What comes of it in the end is not told of those who have left the source.
+                    participant.unread_count += 1;
                 }
             });
         }

@@ -12,6 +12,7 @@ mod cut_logs;
 mod doubt;
 mod faults;
 mod hanging;
+mod importing;
 mod leaving;
 mod optimistic;
 mod poison;

@@ -11,9 +11,9 @@ use letterbox::{
     },
     metrics::Metrics,
     model::{
-        Content, Direction, EventBody, EventKinds, LogPosition, LogReader, LoggedEvent,
-        MessageOrder, MessageView, Policy, Reply, RequestId, Send, Subject, TenantId, ThreadId,
-        ThreadPage, ThreadView, UserId,
+        Content, Direction, EventBody, EventKinds, Folder, Import, LogPosition, LogReader,
+        LoggedEvent, MessageOrder, MessageView, Policy, Reply, RequestId, Send, Subject, TenantId,
+        ThreadId, ThreadPage, ThreadView, UserId,
     },
     progress::Progress,
     server::{SystemClock, SystemIds},
@@ -146,6 +146,13 @@ impl Service {
         self.database.execute(sql).await;
     }
 
+    /// Writes a piece of an import.
+    pub(crate) async fn import(&self, import: Import) {
+        let tenant = TenantId::parse(TenantId::DEFAULT).expect("a tenant's name");
+        let imported = self.messenger.import(&tenant, import).await;
+        imported.expect("it is written");
+    }
+
     /// Has it end, but for its connections.
     pub(crate) async fn end(&self) {
         soon("the end", self.messenger.close(Duration::MAX)).await;
@@ -233,8 +240,13 @@ impl User {
 
     /// The newest message of each of the user's threads, as `1 ana: Lunch?`, the oldest first.
     pub(crate) async fn lines_of_inbox(&self) -> Vec<String> {
+        self.lines_of(Folder::All).await
+    }
+
+    /// The same of one folder.
+    pub(crate) async fn lines_of(&self, folder: Folder) -> Vec<String> {
         let page = letterbox::model::InboxPage {
-            folder: letterbox::model::Folder::All,
+            folder,
             direction: Direction::Forward,
             from: None,
             skip: 0,
