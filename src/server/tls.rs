@@ -13,7 +13,7 @@ use tokio_rustls::{
         self, RootCertStore, ServerConfig,
         crypto::ring,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-        server::WebPkiClientVerifier,
+        server::{NoServerSessionStorage, WebPkiClientVerifier},
     },
     server::TlsStream,
 };
@@ -131,6 +131,12 @@ impl Contents {
             .with_single_cert(chain, key)
             .map_err(|error: rustls::Error| of(&files.cert, &error))?;
         config.alpn_protocols = protocols.alpn();
+        if self.client_ca.is_some() {
+            // A session that is taken up again shows no certificate: that may have expired since, or its
+            // authority may have gone.
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+        }
         Ok(Arc::new(config))
     }
 }

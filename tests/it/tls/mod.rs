@@ -1,6 +1,7 @@
 //! TLS and mutual TLS.
 
 mod services;
+mod sessions;
 
 use std::{fs, path::Path};
 
