@@ -1,6 +1,9 @@
 //! The keys that tokens are verified by, from a file of one of three kinds.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::{
+    Engine,
+    engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD},
+};
 use jsonwebtoken::{Algorithm, DecodingKey, jwk::Jwk};
 use serde::Deserialize;
 use serde_json::Value;
@@ -144,7 +147,7 @@ fn secret<'a>(bytes: &'a [u8], text: &str) -> Result<&'a [u8], String> {
     }
     let secret = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
-    if secret.is_empty() {
+    if secret.trim_ascii().is_empty() {
         return Err("is empty".to_owned());
     }
     Ok(secret)
@@ -152,17 +155,47 @@ fn secret<'a>(bytes: &'a [u8], text: &str) -> Result<&'a [u8], String> {
 
 /// What a file is that somebody may have taken for a key: anybody who knows it could sign, were it a secret.
 fn no_secret(bytes: &[u8], text: &str) -> Option<&'static str> {
-    if serde_json::from_str::<Vec<Value>>(text).is_ok() {
+    let begins = |marks: &[&str]| marks.iter().any(|mark| text.starts_with(mark));
+    let holds = |marks: &[&str]| {
+        let holds = |mark: &&str| {
+            bytes
+                .windows(mark.len())
+                .any(|part| part == mark.as_bytes())
+        };
+        marks.iter().any(holds)
+    };
+    if text == "null" {
+        Some("JSON's null")
+    } else if serde_json::from_str::<Vec<Value>>(text).is_ok() {
         Some("a list, not a set of keys")
-    } else if text.starts_with('<') {
+    } else if begins(&["<"]) {
         Some("a page of HTML or XML")
-    } else if text.starts_with("ssh-") || text.starts_with("ecdsa-sha2-") {
+    } else if begins(&["http://", "https://", "HTTP/"]) {
+        Some("where keys are, or an answer of HTTP, and not the keys alone")
+    } else if begins(&["ssh-", "ecdsa-sha2-"]) {
         Some("a key of SSH")
-    } else if text.contains("BEGIN ") && text.contains(" KEY") {
+    } else if bytes.starts_with(&[0x1f, 0x8b]) {
+        Some("something compressed")
+    } else if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        Some("text in UTF-16")
+    } else if holds(&["\"keys\"", "\"kty\"", "\\\"keys\\\"", "-----BEGIN"]) {
+        Some("keys amid something else, or in another encoding than UTF-8")
+    } else if holds(&["BEGIN "]) && holds(&[" KEY"]) {
         Some("something like PEM, without its dashes")
+    } else if is_der(bytes.trim_ascii()) {
+        Some("a key in DER")
     } else {
-        is_der(bytes).then_some("a key in DER")
+        is_der_in_base64(text).then_some("the inside of PEM, without the lines around it")
     }
+}
+
+/// Whether a text is a public key as it stands in PEM, or in a certificate's settings.
+fn is_der_in_base64(text: &str) -> bool {
+    let text: String = text.split_ascii_whitespace().collect();
+    let text = text.trim_end_matches('=');
+    [STANDARD_NO_PAD, URL_SAFE_NO_PAD]
+        .iter()
+        .any(|engine| engine.decode(text).is_ok_and(|bytes| is_der(&bytes)))
 }
 
 /// Whether the bytes are one sequence, which begins with another one or a number: a public key in DER.

@@ -5,7 +5,7 @@ use std::fs;
 use super::process::{Process, letterbox};
 use crate::{
     support::prelude::*,
-    tokens::{jwk, key_file},
+    tokens::{issuer::set, jwk, key_file},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -187,9 +187,23 @@ async fn what_a_wrong_url_holds_is_not_repeated() {
 
 /// A public key as some tools write it, without the letters of PEM.
 fn in_der(name: &str) -> Vec<u8> {
+    STANDARD.decode(inside_of_pem(name)).unwrap()
+}
+
+fn inside_of_pem(name: &str) -> String {
     let pem = String::from_utf8(key_file(name)).unwrap();
     let lines = pem.lines().filter(|line| !line.starts_with("-----"));
-    STANDARD.decode(lines.collect::<String>()).unwrap()
+    lines.collect()
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+fn in_utf_16(bytes: &[u8]) -> Vec<u8> {
+    let units = text_of(bytes).encode_utf16().collect::<Vec<_>>();
+    let marked = [0xfeff].into_iter().chain(units);
+    marked.flat_map(u16::to_le_bytes).collect()
 }
 
 #[rstest]
@@ -200,6 +214,17 @@ fn in_der(name: &str) -> Vec<u8> {
 #[case::an_edwards_key_in_der(in_der("ed.pub.pem"), "DER")]
 #[case::a_key_of_ssh(b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIG ana@example".to_vec(), "SSH")]
 #[case::broken_pem(b"----BEGIN PUBLIC KEY----\nMCow\n----END PUBLIC KEY----\n".to_vec(), "PEM")]
+#[case::blanks(b"  \t\n".to_vec(), "is empty")]
+#[case::null(b"null\n".to_vec(), "null")]
+#[case::where_keys_are(b"https://id.example/realms/one/certs\n".to_vec(), "where keys are")]
+#[case::an_answer([b"HTTP/1.1 200 OK\r\n\r\n".to_vec(), set(&[jwk("one")])].concat(), "answer of HTTP")]
+#[case::a_quoted_set(serde_json::to_vec(&text_of(&set(&[jwk("one")]))).unwrap(), "amid")]
+#[case::a_set_in_latin_1([set(&[jwk("one")]), b"\xe9".to_vec()].concat(), "encoding")]
+#[case::a_set_in_utf_16(in_utf_16(&set(&[jwk("one")])), "UTF-16")]
+#[case::a_set_compressed(b"\x1f\x8b\x08\0\0\0\0\0\0\x03".to_vec(), "compressed")]
+#[case::der_and_a_line_end([in_der("rsa-one.pub.pem"), b"\n".to_vec()].concat(), "DER")]
+#[case::an_rsa_key_as_keycloak_shows_it(inside_of_pem("rsa-one.pub.pem").into_bytes(), "inside of PEM")]
+#[case::an_edwards_key_in_base64(inside_of_pem("ed.pub.pem").into_bytes(), "inside of PEM")]
 #[case::two_keys([key_file("ec.pub.pem"), key_file("ed.pub.pem")].concat(), "several")]
 #[case::a_private_key(key_file("rsa-one.pem"), "private")]
 #[tokio::test(flavor = "multi_thread")]
