@@ -1,11 +1,11 @@
 //! What is wrong with a request: every broken field at once.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Display};
 
 use super::{
     auth::Identity,
     limits::Limits,
-    status::{Failure, Violation},
+    status::{Failure, VIOLATIONS_LISTED, Violation, Violations},
     token::{List, PageStart, TokenKey},
 };
 use crate::{
@@ -27,21 +27,25 @@ pub(super) const KNOWN_VALUE: &str = "must be a value that the server knows";
 /// What is wrong with a request, so far.
 #[derive(Default)]
 pub(super) struct Check {
-    violations: Vec<Violation>,
+    violations: Violations,
 }
 
 impl Check {
-    pub(super) fn broken(&mut self, field: impl Into<String>, rule: impl Into<Cow<'static, str>>) {
-        self.violations.push(Violation {
-            field: field.into(),
-            rule: rule.into(),
-        });
+    /// Notes a field as broken. Of millions most are only counted, and not even named.
+    pub(super) fn broken(&mut self, field: impl Display, rule: impl Into<Cow<'static, str>>) {
+        self.violations.count += 1;
+        if self.violations.listed.len() < VIOLATIONS_LISTED {
+            self.violations.listed.push(Violation {
+                field: field.to_string(),
+                rule: rule.into(),
+            });
+        }
     }
 
     /// Notes the field as broken where there is no value.
     pub(super) fn some<T>(
         &mut self,
-        field: &str,
+        field: impl Display,
         value: Option<T>,
         rule: &'static str,
     ) -> Option<T> {
@@ -120,7 +124,7 @@ impl Check {
     /// from it, but counts here.
     pub(super) fn finish<T>(self, parsed: Option<T>) -> Result<T, Failure> {
         match parsed {
-            Some(parsed) if self.violations.is_empty() => Ok(parsed),
+            Some(parsed) if self.violations.count == 0 => Ok(parsed),
             _ => Err(Failure::Invalid(self.violations)),
         }
     }
@@ -132,5 +136,34 @@ pub(super) fn require(identity: &Identity, scope: &'static str) -> Result<(), Fa
         Ok(())
     } else {
         Err(Failure::ScopeMissing(scope))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    /// A field that is not to be named.
+    struct Nameless;
+
+    impl Display for Nameless {
+        fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+            panic!("it is named")
+        }
+    }
+
+    #[test]
+    fn what_is_not_listed_is_counted_and_costs_nothing() {
+        let mut check = Check::default();
+        for index in 0..VIOLATIONS_LISTED {
+            check.broken(index, KNOWN_VALUE);
+        }
+        for _ in 0..1_000_000 {
+            check.broken(Nameless, KNOWN_VALUE);
+        }
+        assert_eq!(check.violations.listed.len(), VIOLATIONS_LISTED);
+        assert_eq!(check.violations.count, VIOLATIONS_LISTED + 1_000_000);
     }
 }

@@ -52,15 +52,16 @@ fn recipients(check: &mut Check, caller: &Caller, named: &[String]) -> Vec<UserI
     if named.is_empty() {
         check.broken("recipient_ids", "must name at least one recipient");
     }
-    let mut recipients = Vec::with_capacity(named.len());
+    let (mut recipients, mut distinct) = (Vec::new(), HashSet::new());
     for (index, id) in named.iter().enumerate() {
+        // Whether or not they can be ids, so that all that is wrong is told at once; but millions may be named.
+        let is_new = distinct.len() <= Send::RECIPIENTS_MAX + 1 && distinct.insert(id);
         match UserId::parse(id) {
-            Some(id) => recipients.push(id),
-            None => check.broken(format!("recipient_ids[{index}]"), UserId::RULE),
+            Some(id) if is_new => recipients.push(id),
+            Some(_) => {}
+            None => check.broken(format_args!("recipient_ids[{index}]"), UserId::RULE),
         }
     }
-    // Whether or not they can be ids, so that all that is wrong is told at once.
-    let distinct: HashSet<&String> = named.iter().collect();
     let caller_too = named.iter().any(|id| id == caller.user.as_str());
     if distinct.len() - usize::from(caller_too) > Send::RECIPIENTS_MAX {
         check.broken(
@@ -302,7 +303,7 @@ fn kinds(check: &mut Check, numbers: &[i32]) -> EventKinds {
             Ok(pb::EventKind::ThreadChanged) => Some(EventKind::ThreadChanged),
             Ok(pb::EventKind::Unspecified) | Err(_) => None,
         };
-        kinds.extend(check.some(&format!("kinds[{index}]"), kind, KNOWN_VALUE));
+        kinds.extend(check.some(format_args!("kinds[{index}]"), kind, KNOWN_VALUE));
     }
     kinds.into_iter().collect()
 }

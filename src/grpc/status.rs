@@ -21,7 +21,7 @@ use crate::{
 const DOMAIN: &str = "letterbox";
 
 /// How many violations of a request are listed; more only count.
-const VIOLATIONS_LISTED: usize = 16;
+pub(super) const VIOLATIONS_LISTED: usize = 16;
 
 /// How many bytes the names of unknown users take at most, in the metadata.
 const NAMES_BYTES_MAX: usize = 2_600;
@@ -60,12 +60,21 @@ pub(super) struct Violation {
     pub(super) rule: Cow<'static, str>,
 }
 
+/// All that is wrong with a request.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Violations {
+    /// The first of them, as many as are told.
+    pub(super) listed: Vec<Violation>,
+    /// How many there are.
+    pub(super) count: usize,
+}
+
 /// Why a call is not answered with what it asked for.
 #[derive(Clone, Debug)]
 pub(super) enum Failure {
     TurnedAway(TurnedAway),
     ScopeMissing(&'static str),
-    Invalid(Vec<Violation>),
+    Invalid(Violations),
     TooLarge,
     MetadataTooLarge,
     /// So long until the caller's next call is not one too many.
@@ -301,9 +310,8 @@ fn as_many_as_fit(users: &[UserId], separator: &str, bytes: usize) -> (String, u
     (text, users.len())
 }
 
-fn invalid(violations: Vec<Violation>) -> Draft {
-    let count = violations.len();
-    let message = match (violations.first(), count) {
+fn invalid(Violations { listed, count }: Violations) -> Draft {
+    let message = match (listed.first(), count) {
         (Some(first), 1) => format!("{} {}", first.field, first.rule),
         (Some(first), _) => format!("{} {} (1 of {count} violations)", first.field, first.rule),
         (None, _) => "the request is not valid".to_owned(),
@@ -314,8 +322,8 @@ fn invalid(violations: Vec<Violation>) -> Draft {
         message,
         [("violationCount", count.to_string())],
     );
-    let listed = violations.into_iter().take(VIOLATIONS_LISTED);
-    let listed: Vec<FieldViolation> = listed
+    let listed: Vec<_> = listed
+        .into_iter()
         .map(|violation| FieldViolation::new(violation.field, violation.rule))
         .collect();
     draft.details.set_bad_request(listed);

@@ -1,6 +1,6 @@
 //! From protobuf to what an admin asks for.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, fmt};
 
 use super::{
     super::{
@@ -20,10 +20,9 @@ pub(super) fn profiles(users: &[pb::UserProfile]) -> Result<Vec<(UserId, Profile
     let mut check = Check::default();
     check_count(&mut check, "users", users.len());
     let mut named = Named::default();
-    let mut told = Vec::with_capacity(users.len());
+    let mut told = Vec::new();
     for (index, user) in users.iter().enumerate() {
-        let field = |name: &str| format!("users[{index}].{name}");
-        let id = named.id(&mut check, &field("id"), &user.id);
+        let id = named.id(&mut check, format_args!("users[{index}].id"), &user.id);
         let fields = [
             ("first_name", &user.first_name),
             ("last_name", &user.last_name),
@@ -34,7 +33,8 @@ pub(super) fn profiles(users: &[pb::UserProfile]) -> Result<Vec<(UserId, Profile
                 .as_deref()
                 .is_some_and(|value| value.contains(char::is_control))
             {
-                check.broken(field(name), "must not contain control characters");
+                let field = format_args!("users[{index}].{name}");
+                check.broken(field, "must not contain control characters");
             }
         }
         let [first_name, last_name, email] = fields.map(|(_, value)| value.as_deref());
@@ -48,9 +48,9 @@ pub(super) fn ids(user_ids: &[String]) -> Result<Vec<UserId>, Failure> {
     let mut check = Check::default();
     check_count(&mut check, "user_ids", user_ids.len());
     let mut named = Named::default();
-    let mut ids = Vec::with_capacity(user_ids.len());
+    let mut ids = Vec::new();
     for (index, id) in user_ids.iter().enumerate() {
-        ids.extend(named.id(&mut check, &format!("user_ids[{index}]"), id));
+        ids.extend(named.id(&mut check, format_args!("user_ids[{index}]"), id));
     }
     check.finish(Some(ids))
 }
@@ -69,7 +69,7 @@ fn check_count(check: &mut Check, field: &str, count: usize) {
 struct Named(HashSet<UserId>);
 
 impl Named {
-    fn id(&mut self, check: &mut Check, field: &str, id: &str) -> Option<UserId> {
+    fn id(&mut self, check: &mut Check, field: fmt::Arguments<'_>, id: &str) -> Option<UserId> {
         let id = check.some(field, UserId::parse(id), UserId::RULE)?;
         if !self.0.insert(id.clone()) {
             check.broken(field, "must not be named twice");
