@@ -7,6 +7,7 @@
 mod bound;
 mod rate;
 mod receiving;
+mod shares;
 mod watches;
 
 use std::{
@@ -58,7 +59,7 @@ pub struct Limits {
     receiving: Arc<Bound>,
     rates: Option<Rates>,
     refused_calls: AtomicU32,
-    watches: Arc<Watches>,
+    watches: Watches,
     metrics: Arc<Metrics>,
 }
 

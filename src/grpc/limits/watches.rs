@@ -1,74 +1,49 @@
 //! How many watches there are, in all and of each user.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{num::NonZeroUsize, sync::Arc};
 
-use super::bound::{Bound, Slot};
+use super::{
+    bound::{Bound, Slot},
+    shares::{Share, Shares},
+};
 use crate::{messenger::Caller, metrics::Limit};
 
-/// The watches that stand; users who watch nothing take no room.
+/// The watches that stand.
 pub(super) struct Watches {
     all: Arc<Bound>,
-    of_user_max: Option<NonZeroUsize>,
-    of_users: Mutex<HashMap<Caller, usize>>,
+    /// None where nobody counts a user's.
+    of_users: Option<Arc<Shares>>,
 }
 
 /// A watch that stands, until this is dropped.
 pub(crate) struct WatchSlot {
     _slot: Slot,
-    /// Where it is counted; none where nobody counts a user's.
-    counted: Option<(Arc<Watches>, Caller)>,
+    _share: Option<Share>,
 }
 
 impl Watches {
-    pub(super) fn new(max: NonZeroUsize, of_user_max: Option<NonZeroUsize>) -> Arc<Self> {
-        Arc::new(Self {
+    pub(super) fn new(max: NonZeroUsize, of_user_max: Option<NonZeroUsize>) -> Self {
+        Self {
             all: Bound::of(max),
-            of_user_max,
-            of_users: Mutex::default(),
-        })
+            of_users: of_user_max.map(|max| Shares::of(max.get())),
+        }
     }
 
     /// One more watch of a user, or the limit that it would be over.
-    pub(super) fn take(self: &Arc<Self>, caller: &Caller) -> Result<WatchSlot, Limit> {
+    pub(super) fn take(&self, caller: &Caller) -> Result<WatchSlot, Limit> {
         let slot = self.all.take().ok_or(Limit::Watches)?;
-        let Some(max) = self.of_user_max else {
-            return Ok(WatchSlot {
-                _slot: slot,
-                counted: None,
-            });
-        };
-        let mut of_users = self.of_users();
-        let count = of_users.get(caller).copied().unwrap_or(0);
-        if count >= max.get() {
+        let mut share = self
+            .of_users
+            .as_ref()
+            .map(|shares| Shares::nothing(shares, caller.clone()));
+        if let Some(share) = &mut share
+            && !share.take_more(1)
+        {
             return Err(Limit::UserWatches);
         }
-        of_users.insert(caller.clone(), count + 1);
         Ok(WatchSlot {
             _slot: slot,
-            counted: Some((Arc::clone(self), caller.clone())),
+            _share: share,
         })
-    }
-
-    fn of_users(&self) -> MutexGuard<'_, HashMap<Caller, usize>> {
-        self.of_users.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for WatchSlot {
-    fn drop(&mut self) {
-        let Some((watches, caller)) = &self.counted else {
-            return;
-        };
-        let mut of_users = watches.of_users();
-        if let Some(count) = of_users.get_mut(caller) {
-            *count -= 1;
-            if *count == 0 {
-                of_users.remove(caller);
-            }
-        }
     }
 }
