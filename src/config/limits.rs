@@ -184,8 +184,8 @@ pub(super) struct LimitOptions {
         value_name = "BYTES"
     )]
     content_bytes_max: Option<String>,
-    /// Memory for requests that are being received, in all; more is refused with UNAVAILABLE
-    /// [default: 256MiB]
+    /// Memory for requests that have not come to their ends, an eighth of it for one user; more is
+    /// refused with UNAVAILABLE [default: 256MiB]
     #[arg(
         long,
         env = "LETTERBOX_RECEIVING_BYTES_MAX",

@@ -24,9 +24,9 @@ use tower::Service;
 use tracing::Instrument;
 
 use super::{
-    auth::{Authenticator, ClientNames, Scopes},
+    auth::{Authenticator, ClientNames, Identity, Scopes},
     check::require,
-    limits::{Limits, Received, Slot},
+    limits::{Limits, PublicCalls, PublicSlot, Received, Slot},
     observed::Observed,
     status::{Failure, explain, in_our_words, status},
 };
@@ -49,12 +49,32 @@ const UNREAD_MAX: Duration = Duration::from_secs(1);
 /// The services that anybody may call: health and reflection.
 const PUBLIC_PREFIX: &str = "/grpc.";
 
+/// The one of them that takes a stream of messages.
+const REFLECTION_PREFIX: &str = "/grpc.reflection.";
+
+/// The largest message that these take, in bytes: enough for any name. Reflection repeats what it does
+/// not know in its trailers, where nothing but this bounds it.
+pub const PUBLIC_MESSAGE_BYTES_MAX: usize = 1024;
+
 /// The service that takes a scope for whatever is called.
 const ADMIN_PREFIX: &str = "/letterbox.admin.";
 
 /// When a call's caller no longer waits for it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallDeadline(pub(super) Instant);
+
+/// Whether a call is of a service that anybody may call.
+pub fn is_public(path: &str) -> bool {
+    path.starts_with(PUBLIC_PREFIX)
+}
+
+/// The place of a call that was let in.
+enum Place {
+    /// Until it is answered.
+    Of(Slot),
+    /// Until its answer has been sent, which may be a stream without end.
+    Public(PublicSlot),
+}
 
 /// A service with all that surrounds a call.
 #[derive(Clone)]
@@ -88,20 +108,16 @@ impl<S> CallService<S> {
         }
     }
 
-    /// Turns a call away, or lets it in with its caller's identity beside it; it keeps its slot
-    /// until it is answered.
-    fn admit(
-        &self,
-        request: &mut Request<Body>,
-        call: &mut Observed,
-    ) -> Result<Option<Slot>, Failure> {
+    /// Turns a call away, or lets it in with its caller's identity beside it.
+    fn admit(&self, request: &mut Request<Body>, call: &mut Observed) -> Result<Place, Failure> {
         if metadata_bytes(request.headers()) > METADATA_BYTES_MAX {
             return Err(self
                 .limits
                 .refused(Limit::MetadataBytes, Failure::MetadataTooLarge));
         }
-        if request.uri().path().starts_with(PUBLIC_PREFIX) {
-            return Ok(None);
+        if is_public(request.uri().path()) {
+            let connection = request.extensions().get::<PublicCalls>();
+            return self.limits.begin_public(connection).map(Place::Public);
         }
         // First, since checking a signature is work that a busy process does not have to do.
         let slot = self.limits.begin_call()?;
@@ -118,7 +134,21 @@ impl<S> CallService<S> {
         }
         self.limits.check_rate(&identity.caller)?;
         request.extensions_mut().insert(identity);
-        Ok(Some(slot))
+        Ok(Place::Of(slot))
+    }
+
+    /// A request that was let in, of which its handler gets nothing before its one message is whole.
+    fn received(&self, request: Request<Body>) -> Request<Body> {
+        let (head, body) = request.into_parts();
+        let (limits, ids) = (&self.limits, &self.ids);
+        let body = match head.extensions.get::<Identity>() {
+            Some(identity) => Received::of(identity.caller.clone(), body, limits, ids),
+            None if head.uri.path().starts_with(REFLECTION_PREFIX) => {
+                return Request::from_parts(head, body);
+            }
+            None => Received::small(PUBLIC_MESSAGE_BYTES_MAX, body, limits, ids),
+        };
+        Request::from_parts(head, Body::new(body))
     }
 }
 
@@ -149,8 +179,11 @@ where
         let is_cut_short = asked.is_none_or(|asked| asked > longest);
         // Of a stream, until it begins; after that its caller's own deadline ends it.
         let deadline = call.started + asked.map_or(longest, |asked| asked.min(longest));
-        let request = request
-            .map(|body| Body::new(Received::of(body, Arc::clone(&limits), Arc::clone(&ids))));
+        let request = match admitted {
+            Ok(_) => self.received(request),
+            // Nothing of it is kept.
+            Err(_) => request,
+        };
         // The service that was polled ready is the one to call.
         let clone = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, clone);
@@ -163,11 +196,14 @@ where
                 in_time.then_some(slot).ok_or(Failure::DeadlineExceeded)
             };
             let result = match admitted.and_then(in_time) {
-                Ok(_slot) => tokio::select! {
-                    biased;
-                    result = guarded(inner.call(request), deadline) => result,
-                    () = ending.cancelled() => Err(Failure::UseCase(Error::ShuttingDown)),
-                },
+                Ok(place) => {
+                    let answered = tokio::select! {
+                        biased;
+                        answered = guarded(inner.call(request), deadline) => answered,
+                        () = ending.cancelled() => Err(Failure::UseCase(Error::ShuttingDown)),
+                    };
+                    answered.map(|answer| place.until_it_ends(answer))
+                }
                 Err(failure) => {
                     let unread = read_away(request.into_body());
                     // Whoever takes their time with it is not waited for.
@@ -198,6 +234,18 @@ where
             Ok(call.answered(response))
         };
         Box::pin(work.instrument(span))
+    }
+}
+
+impl Place {
+    fn until_it_ends(self, answer: Response<Body>) -> Response<Body> {
+        match self {
+            Self::Of(slot) => {
+                drop(slot);
+                answer
+            }
+            Self::Public(slot) => slot.beside(answer),
+        }
     }
 }
 

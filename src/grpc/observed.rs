@@ -230,6 +230,8 @@ mod tests {
                     let rpc = Rpc::of_path(&path);
                     assert_ne!(rpc.name(), "other", "{path} is missing in metrics/rpc.rs");
                     assert_eq!(rpc.is_stream(), method.server_streaming(), "{path}");
+                    // Its handler would wait for its last message.
+                    assert!(!method.client_streaming(), "{path}");
                 }
             }
         }

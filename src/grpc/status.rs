@@ -80,6 +80,7 @@ pub(super) enum Failure {
     /// So long until the caller's next call is not one too many.
     RateLimited(Duration),
     TooManyWatches,
+    TooManyPublicCalls,
     DeadlineExceeded,
     Panicked,
     UseCase(Error),
@@ -163,7 +164,8 @@ pub(super) fn status(failure: Failure, ids: &dyn Ids) -> Status {
         Failure::TooLarge => Draft::new(
             Code::ResourceExhausted,
             "REQUEST_TOO_LARGE",
-            "the request is larger than the server takes: 4 MiB, unless it is set to less",
+            "the request is larger than the server takes: 4 MiB, unless it is set to less; 1 KiB for \
+             health",
         ),
         Failure::MetadataTooLarge => Draft::new(
             Code::ResourceExhausted,
@@ -181,6 +183,13 @@ pub(super) fn status(failure: Failure, ids: &dyn Ids) -> Status {
             Code::ResourceExhausted,
             "TOO_MANY_WATCHES",
             "the caller has as many watches as the server allows one user: end another one first",
+        )
+        .retry_after(spread(ids, Duration::from_secs(1))),
+        Failure::TooManyPublicCalls => Draft::new(
+            Code::ResourceExhausted,
+            "TOO_MANY_CALLS",
+            "the connection has as many calls of health and reflection under way as there is room \
+             for: end another one first",
         )
         .retry_after(spread(ids, Duration::from_secs(1))),
         Failure::DeadlineExceeded => Draft::new(

@@ -19,10 +19,12 @@ label! {
         RequestBytes = "request_bytes",
         /// The content of a message that is written, in bytes.
         ContentBytes = "content_bytes",
-        /// What requests hold in memory that are being received, in bytes.
+        /// What requests hold in memory that wait for their rest, in bytes.
         ReceivingBytes = "receiving_bytes",
         /// Calls under way.
         Calls = "calls",
+        /// Calls of health and reflection under way, on one connection and in all.
+        PublicCalls = "public_calls",
         /// How long a call may take.
         CallTimeout = "call_timeout",
         /// Calls a second of one user.

@@ -30,7 +30,7 @@ use super::{
     web,
 };
 use crate::{
-    grpc::ClientNames,
+    grpc::{ClientNames, PublicCalls, is_public},
     metrics::{Held, Limit, Metrics},
 };
 
@@ -228,10 +228,14 @@ impl Shared {
     ) {
         let calls = Arc::clone(&activity);
         let client = (!client.is_empty()).then(|| Arc::new(client));
+        let public_calls = PublicCalls::default();
         let service = service_fn(move |mut request: Request<Incoming>| {
             let call = calls.begin();
             if let Some(client) = &client {
                 request.extensions_mut().insert(Arc::clone(client));
+            }
+            if is_public(request.uri().path()) {
+                request.extensions_mut().insert(public_calls.clone());
             }
             let answer = service.clone().oneshot(request.map(Body::new));
             async move {

@@ -41,8 +41,8 @@ pub use self::{
 use crate::{
     config::{SettingError, Settings},
     grpc::{
-        Administration, CallLimits, CallService, DESCRIPTORS, Limits, Messaging, PageCache,
-        TokenKey,
+        Administration, CallLimits, CallService, DESCRIPTORS, Limits, Messaging,
+        PUBLIC_MESSAGE_BYTES_MAX, PageCache, TokenKey,
     },
     messenger::{self, FeedSettings, Messenger, QueueLimits},
     metrics::Metrics,
@@ -165,7 +165,7 @@ impl Server {
             AdminServiceServer::new(administration)
                 .max_decoding_message_size(settings.limits.request_bytes_max),
         )
-        .add_service(health_service);
+        .add_service(health_service.max_decoding_message_size(PUBLIC_MESSAGE_BYTES_MAX));
         let ending = CancellationToken::new();
         let service = CallService::new(
             with_reflection(routes),
@@ -347,7 +347,9 @@ fn with_reflection(routes: Routes) -> Routes {
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let unreadable = "the descriptors were compiled into this binary";
+    let v1 = builder().build_v1().expect(unreadable);
+    let v1alpha = builder().build_v1alpha().expect(unreadable);
     routes
-        .add_service(builder().build_v1().expect(unreadable))
-        .add_service(builder().build_v1alpha().expect(unreadable))
+        .add_service(v1.max_decoding_message_size(PUBLIC_MESSAGE_BYTES_MAX))
+        .add_service(v1alpha.max_decoding_message_size(PUBLIC_MESSAGE_BYTES_MAX))
 }

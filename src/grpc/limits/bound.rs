@@ -34,6 +34,11 @@ impl Bound {
         slot.take_more(1).then_some(slot)
     }
 
+    /// How many there are.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// None so far.
     pub(super) fn nothing(bound: &Arc<Self>) -> Slot {
         Slot {

@@ -5,6 +5,7 @@
 //! service that acts for all users is as busy as all of them.
 
 mod bound;
+mod public;
 mod rate;
 mod receiving;
 mod shares;
@@ -19,8 +20,9 @@ use std::{
     time::Duration,
 };
 
-use self::{bound::Bound, rate::Rates, watches::Watches};
-pub(super) use self::{bound::Slot, receiving::Received, watches::WatchSlot};
+pub use self::public::PublicCalls;
+use self::{bound::Bound, public::Public, rate::Rates, receiving::Receiving, watches::Watches};
+pub(super) use self::{bound::Slot, public::PublicSlot, receiving::Received, watches::WatchSlot};
 use super::status::Failure;
 use crate::{
     messenger::{Caller, Error},
@@ -37,7 +39,7 @@ pub struct CallLimits {
     pub request_bytes: usize,
     /// The largest content of a message that is written, in bytes of UTF-8.
     pub content_bytes: usize,
-    /// What requests hold in memory that are being received, in bytes.
+    /// What requests hold in memory that wait for their rest, in bytes.
     pub receiving_bytes: NonZeroUsize,
     /// Calls under way.
     pub calls: NonZeroUsize,
@@ -56,7 +58,8 @@ pub struct Limits {
     /// How much there may be.
     pub(super) of: CallLimits,
     calls: Arc<Bound>,
-    receiving: Arc<Bound>,
+    public: Public,
+    receiving: Receiving,
     rates: Option<Rates>,
     refused_calls: AtomicU32,
     watches: Watches,
@@ -69,7 +72,8 @@ impl Limits {
         Arc::new(Self {
             of,
             calls: Bound::of(of.calls),
-            receiving: Bound::of(of.receiving_bytes),
+            public: Public::new(),
+            receiving: Receiving::of(of.receiving_bytes),
             rates: of.user_rate.map(Rates::of),
             refused_calls: AtomicU32::new(0),
             watches: Watches::new(of.watches, of.user_watches),
@@ -81,6 +85,15 @@ impl Limits {
     pub(super) fn begin_call(&self) -> Result<Slot, Failure> {
         let slot = self.calls.take();
         slot.ok_or_else(|| self.refused(Limit::Calls, Error::Overloaded.into()))
+    }
+
+    /// Lets a call of a public service begin, if there is room for it.
+    pub(super) fn begin_public(
+        &self,
+        connection: Option<&PublicCalls>,
+    ) -> Result<PublicSlot, Failure> {
+        let slot = self.public.take(connection);
+        slot.ok_or_else(|| self.refused(Limit::PublicCalls, Failure::TooManyPublicCalls))
     }
 
     /// Counts a user's call, if they have not made too many.

@@ -81,6 +81,35 @@ async fn requests_that_never_end_hold_so_much_memory_and_no_more(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn one_users_requests_that_never_end_leave_room_for_everybody_else(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let room = NonZeroUsize::new(8 << 20).unwrap();
+    let server = TestServer::setup()
+        .settings(|settings| settings.limits.receiving_bytes_max = room)
+        .start(database)
+        .await;
+    let mut calls = Vec::new();
+    for _ in 0..9 {
+        calls.push(Stalled::begin_with(&server, "ana", 1 << 20).await);
+    }
+    soon("a refusal", async {
+        while !calls.iter().any(Stalled::has_ended) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let large = SendMessageRequest {
+        recipient_ids: vec!["ana".to_owned()],
+        subject: "s".repeat(3 << 20),
+        content: "Lunch?".to_owned(),
+        ..Default::default()
+    };
+    assert_invalid(server.client("ben").send_message(large).await, &["subject"]);
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn who_is_turned_away_takes_nobodys_room(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {

@@ -4,6 +4,7 @@ mod calls;
 mod connections;
 mod frames;
 mod http2;
+mod public;
 mod queue;
 mod stalled;
 mod users;
