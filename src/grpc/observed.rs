@@ -16,7 +16,7 @@ use tracing::Span;
 
 use super::{
     auth::Identity,
-    status::{CANCELLED, OK, UNKNOWN, is_our_fault},
+    status::{CANCELLED, OK, UNKNOWN, UNREADABLE, is_our_fault, is_ours},
 };
 use crate::{
     metrics::{CODES, Held, Metrics, Rpc},
@@ -86,7 +86,7 @@ impl Observed {
     /// The answer is there: it ends the call, unless a stream follows, which ends it later.
     pub(super) fn answered(mut self, response: Response<Body>) -> Response<Body> {
         self.metrics.rpc.answered(self.rpc, self.started.elapsed());
-        match code(response.headers()) {
+        match answer_code(response.headers()) {
             Some(code) => self.end(code),
             None if self.rpc.is_stream() => {
                 // A trace of a watch would be sent when it ends, in days.
@@ -191,6 +191,16 @@ impl HttpBody for ObservedBody {
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
     }
+}
+
+/// The number of the code that a call counts as which is answered with this and nothing else.
+///
+/// A request that cannot be read is its caller's fault, whatever tonic says of it, such as `INTERNAL` for
+/// bytes that are not its message.
+fn answer_code(headers: &HeaderMap) -> Option<usize> {
+    let code = code(headers)?;
+    let is_unreadable = is_our_fault(code, false) && !is_ours(headers);
+    Some(if is_unreadable { UNREADABLE } else { code })
 }
 
 /// The number of the code that ends a call.

@@ -38,6 +38,9 @@ pub(super) const CANCELLED: usize = Code::Cancelled as usize;
 /// That of a call of which nothing better is known.
 pub(super) const UNKNOWN: usize = Code::Unknown as usize;
 
+/// That of a call whose request cannot be read.
+pub(super) const UNREADABLE: usize = Code::InvalidArgument as usize;
+
 /// Whether a call's end, by its code's number, is the server's fault and not its caller's.
 ///
 /// Streams end with `UNAVAILABLE` whenever a server shuts down, all at once; what else it may mean to
@@ -358,8 +361,12 @@ fn internal(ids: &dyn Ids, cause: &dyn std::fmt::Display) -> Draft {
 /// <https://github.com/grpc/grpc/blob/master/doc/statuscodes.md>.
 pub(super) fn in_our_words(headers: &http::HeaderMap) -> Option<Failure> {
     let code = Code::from_bytes(headers.get("grpc-status")?.as_bytes());
-    let ours = headers.contains_key("grpc-status-details-bin");
-    (code == Code::OutOfRange && !ours).then_some(Failure::TooLarge)
+    (code == Code::OutOfRange && !is_ours(headers)).then_some(Failure::TooLarge)
+}
+
+/// Whether a status was made here.
+pub(super) fn is_ours(headers: &http::HeaderMap) -> bool {
+    headers.contains_key("grpc-status-details-bin")
 }
 
 /// Says of a call that there is no such rpc, where tonic leaves it at the code.

@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 
+use http::HeaderMap;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
@@ -146,4 +147,22 @@ async fn a_connection_has_so_many_calls_of_public_services_and_others_ask_beside
         busy.clone().check(check.clone()).await.ok()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_are_no_request_are_not_counted_as_a_fault_of_the_server() {
+    let server = TestServer::start(Database::Sqlite).await;
+    let client = RawClient::connect(&server).await;
+    for method in ["Check", "Watch"] {
+        let path = format!("grpc.health.v1.Health/{method}");
+        let answer = client.call(&path, HeaderMap::new(), &[0xff; 2]).await;
+        assert_eq!(answer.status.code(), Code::Internal);
+        let scrape = server.scrape().await;
+        let counted = |code: &str| {
+            let labels = format!("code=\"{code}\",rpc=\"Health.{method}\"");
+            scrape.count(&format!("letterbox_rpc_handled_total{{{labels}}}"))
+        };
+        assert_eq!(counted("INTERNAL"), 0);
+        assert_eq!(counted("INVALID_ARGUMENT"), 1);
+    }
 }
