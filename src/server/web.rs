@@ -4,10 +4,16 @@
 //! <https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-WEB.md>. It is translated around all that
 //! surrounds a call, so that a call that is turned away reaches a page like any other answer.
 
-use std::time::Duration;
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use http::{HeaderName, HeaderValue, Method, header};
-use tonic::service::Routes;
+use futures_util::future::Either as EitherFuture;
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
+use tonic::{body::Body, service::Routes};
 use tonic_web::{GrpcWebLayer, GrpcWebService};
 use tower::{Layer, util::Either};
 use tower_http::cors::{Cors, CorsLayer};
@@ -15,7 +21,9 @@ use tower_http::cors::{Cors, CorsLayer};
 use crate::grpc::CallService;
 
 /// Calls as they come, or with gRPC-Web among them.
-pub(super) type Service = Either<Cors<GrpcWebService<CallService<Routes>>>, CallService<Routes>>;
+pub(super) type Service = Either<Cors<OfPages<GrpcWebService<Calls>>>, Calls>;
+
+type Calls = CallService<Routes>;
 
 /// How long a browser may remember what it was allowed; none does so for longer.
 const ALLOWED_FOR: Duration = Duration::from_hours(2);
@@ -43,13 +51,49 @@ const RESPONSE_HEADERS: [HeaderName; 4] = [
 ];
 
 /// Adds gRPC-Web to a service, for pages of these origins; none: not at all.
-pub(super) fn with_web(service: CallService<Routes>, origins: Option<Vec<HeaderValue>>) -> Service {
+pub(super) fn with_web(service: Calls, origins: Option<Vec<HeaderValue>>) -> Service {
     match origins {
         Some(origins) => {
-            let service = GrpcWebLayer::new().layer(service);
-            Either::Left(cors(origins).layer(service))
+            let of_pages = OfPages {
+                service: GrpcWebLayer::new().layer(service),
+                origins: origins.as_slice().into(),
+            };
+            Either::Left(cors(origins).layer(of_pages))
         }
         None => Either::Right(service),
+    }
+}
+
+/// Calls of pages of these origins, and of whoever is no page.
+///
+/// A browser asks first only where a page could not send the same by a form; and of what came it keeps the
+/// answer from the page, and no more.
+#[derive(Clone)]
+pub(super) struct OfPages<S> {
+    service: S,
+    origins: Arc<[HeaderValue]>,
+}
+
+impl<S, B> tower::Service<Request<B>> for OfPages<S>
+where
+    S: tower::Service<Request<B>, Response = Response<Body>>,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = EitherFuture<Ready<Result<Response<Body>, S::Error>>, S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let origin = request.headers().get(header::ORIGIN);
+        if origin.is_none_or(|origin| self.origins.contains(origin)) {
+            return EitherFuture::Right(self.service.call(request));
+        }
+        let mut refused = Response::new(Body::empty());
+        *refused.status_mut() = StatusCode::FORBIDDEN;
+        EitherFuture::Left(ready(Ok(refused)))
     }
 }
 

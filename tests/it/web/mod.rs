@@ -145,6 +145,25 @@ async fn only_pages_of_the_origins_named_are_let_in(
     assert_eq!(answer.header("access-control-allow-origin"), expected);
 }
 
+/// A browser that does not ask first sends it all the same, and only keeps the answer to itself.
+#[rstest]
+#[case::of_a_page("application/grpc-web+proto")]
+#[case::of_a_form("text/plain")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_another_origins_page_is_not_carried_out(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+    #[case] content_type: &str,
+) {
+    let server = start(database).await;
+    let page = Page::open(&server, "https://evil.example").user("ana");
+    let answer = page
+        .speaking(content_type)
+        .call("SendMessage", &to_ben("Lunch?"))
+        .await;
+    assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    assert_eq!(server.client("ben").subjects(Folder::All).await, [""; 0]);
+}
+
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_are_not_served_unless_the_operator_says_so(
