@@ -251,7 +251,8 @@ impl MessagingService for Messaging {
                 LogReader::User(_) => self.viewer(&caller),
             };
             let slot = self.limits.begin_watch(&caller)?;
-            let deliveries = self.messenger.watch(&caller, watch, from).await?;
+            let slot = Box::new(slot);
+            let deliveries = self.messenger.watch(&caller, watch, from, slot).await?;
             let responses = Responses {
                 reader,
                 viewer,
@@ -259,7 +260,6 @@ impl MessagingService for Messaging {
                 tokens: self.tokens.clone(),
                 ids: Arc::clone(&self.ids),
                 heartbeat_interval: self.heartbeat_interval,
-                _slot: slot,
             };
             Ok(watch_stream(deliveries, responses, deadline, expires))
         })

@@ -10,7 +10,6 @@ use tonic::Status;
 use super::{
     auth::{BadCredentials, TurnedAway},
     call::CallDeadline,
-    limits::WatchSlot,
     pb::{self, Encoded, watch_messages_response::Event},
     response::{Viewer, user_ids},
     status::{Failure, status},
@@ -34,8 +33,6 @@ pub(super) struct Responses {
     pub(super) tokens: TokenKey,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) heartbeat_interval: Duration,
-    /// Held for as long as the watch stands.
-    pub(super) _slot: WatchSlot,
 }
 
 /// The stream of one watch; it ends at the call's deadline, where there is one, and when the

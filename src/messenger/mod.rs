@@ -15,6 +15,7 @@ mod writer;
 mod writing;
 
 use std::{
+    any::Any,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
@@ -123,18 +124,21 @@ impl Messenger {
     }
 
     /// Watches what happens to a caller (or, for [`LogReader::Everyone`], to the whole tenant),
-    /// after a position or from now on.
+    /// after a position or from now on. The watch's place is given back when it has ended, also where nobody
+    /// takes what it ends with.
     pub async fn watch(
         &self,
         caller: &Caller,
         watch: Watch,
         from: Option<LogPosition>,
+        place: Box<dyn Any + Send>,
     ) -> Result<Deliveries, Error> {
         self.meet(caller).await?;
         if let Some(thread) = watch.thread {
             self.check_thread(caller, thread, &watch.reader).await?;
         }
-        self.feed.watch(caller.tenant.clone(), watch, from).await
+        let tenant = caller.tenant.clone();
+        self.feed.watch(tenant, watch, from, place).await
     }
 
     async fn check_thread(

@@ -11,6 +11,7 @@ mod tail;
 mod watcher;
 
 use std::{
+    any::Any,
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -147,6 +148,7 @@ impl Feed {
         tenant: TenantId,
         watch: Watch,
         from: Option<LogPosition>,
+        place: Box<dyn Any + Send>,
     ) -> Result<Deliveries, Error> {
         let shared = &self.shared;
         if shared.closing.is_cancelled() {
@@ -167,7 +169,11 @@ impl Feed {
         };
         let (deliver, deliveries) = mpsc::channel(DELIVERIES_WAITING);
         let watcher = Watcher::new(Arc::clone(shared), tenant, watch, position, deliver);
-        shared.tasks.spawn(watcher.run());
+        shared.tasks.spawn(async move {
+            // The stream stands for as long as its client does not read, whatever has become of the watch.
+            let _place = place;
+            watcher.run().await;
+        });
         Ok(deliveries)
     }
 

@@ -269,7 +269,9 @@ impl User {
             thread: None,
             kinds: EventKinds::ALL,
         };
-        let watching = self.messenger.watch(&self.caller, watch, from);
+        let watching = self
+            .messenger
+            .watch(&self.caller, watch, from, Box::new(()));
         let mut deliveries = soon("a watch to begin", watching).await?;
         match soon("the first delivery", deliveries.recv()).await {
             Some(Ok(Delivery::Ready(position))) => Ok(Watcher {

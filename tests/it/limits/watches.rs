@@ -1,5 +1,7 @@
 //! Watchers who catch up, and what they hold in memory meanwhile.
 
+use std::num::NonZeroUsize;
+
 use crate::support::prelude::*;
 
 /// More than a client's HTTP/2 takes of a stream that nobody reads.
@@ -44,4 +46,30 @@ async fn those_who_take_nothing_do_not_hold_up_those_who_catch_up(
             assert_eq!(usize::try_from(message.number), Ok(number));
         }
     }
+}
+
+/// Of a stream that its client does not read, HTTP/2 can tell it neither an error nor an end.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_cut_off_can_watch_again_though_the_stream_stands(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = TestServer::setup()
+        .settings(|settings| {
+            settings.watch_stall_timeout = QUICK;
+            settings.limits.user_watches_max = NonZeroUsize::new(1);
+        })
+        .start(database)
+        .await;
+    let (ana, ben) = (server.client("ana"), server.client("ben"));
+    let _takes_nothing = ben.watch().await;
+    let content = "x".repeat(60_000);
+    let thread = ana.start("flood", &["ben"], &content).await.thread;
+    for _ in 1..MESSAGES {
+        ana.reply(&thread, &content).await;
+    }
+    let again = async || ben.try_watch(WatchMessagesRequest::default()).await.ok();
+    let mut again = eventually("room for another watch", again).await;
+    ana.reply(&thread, "Lunch?").await;
+    assert_eq!(again.sent().await.message.unwrap().content, "Lunch?");
 }
