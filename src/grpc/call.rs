@@ -63,6 +63,17 @@ const ADMIN_PREFIX: &str = "/letterbox.admin.";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CallDeadline(pub(super) Instant);
 
+/// What is to be done when it is known who makes a call; beside the request, as it is about its connection.
+#[derive(Clone)]
+pub struct Admission(Arc<dyn Fn() + Send + Sync>);
+
+impl Admission {
+    /// This is to be done.
+    pub fn of(note: impl Fn() + Send + Sync + 'static) -> Self {
+        Self(Arc::new(note))
+    }
+}
+
 /// Whether a call is of a service that anybody may call.
 pub fn is_public(path: &str) -> bool {
     path.starts_with(PUBLIC_PREFIX)
@@ -128,6 +139,9 @@ impl<S> CallService<S> {
             .authenticate(request.headers(), client.map(|names| &**names));
         let identity = identity.map_err(Failure::TurnedAway)?;
         call.is_by(identity.clone(), request.headers());
+        if let Some(Admission(note)) = request.extensions().get() {
+            note();
+        }
         if request.uri().path().starts_with(ADMIN_PREFIX) {
             // Before the request's form, which is looked at when it has been read.
             require(&identity, Scopes::ADMIN)?;

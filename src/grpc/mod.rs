@@ -27,7 +27,7 @@ pub use self::{
         Authenticator, Certificates, ClientNames, Jwt, JwtSettings, SHORT_SECRET, Scopes, Service,
         TrustedHeader, holds_secret, holds_short_secret,
     },
-    call::{CallService, PUBLIC_MESSAGE_BYTES_MAX, is_public},
+    call::{Admission, CallService, PUBLIC_MESSAGE_BYTES_MAX, is_public},
     limits::{CallLimits, Limits, PublicCalls},
     page_cache::PageCache,
     service::Messaging,

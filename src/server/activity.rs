@@ -38,9 +38,18 @@ impl Activity {
     }
 
     pub(super) fn begin(self: &Arc<Self>) -> Call {
-        self.guest.note_call();
         self.under_way.fetch_add(1, Ordering::Relaxed);
         Call(Arc::clone(self))
+    }
+
+    /// Notes that a call was somebody's.
+    pub(super) fn note_caller(&self) {
+        self.guest.note_call();
+    }
+
+    /// Whether a call was somebody's.
+    pub(super) fn has_caller(&self) -> bool {
+        self.guest.has_called()
     }
 
     /// Waits until there has been no call for so long.

@@ -30,7 +30,7 @@ use super::{
     web,
 };
 use crate::{
-    grpc::{ClientNames, PublicCalls, is_public},
+    grpc::{Admission, ClientNames, PublicCalls, is_public},
     metrics::{Held, Limit, Metrics},
 };
 
@@ -229,6 +229,8 @@ impl Shared {
         let calls = Arc::clone(&activity);
         let client = (!client.is_empty()).then(|| Arc::new(client));
         let public_calls = PublicCalls::default();
+        let noted = Arc::clone(&activity);
+        let admission = Admission::of(move || noted.note_caller());
         let service = service_fn(move |mut request: Request<Incoming>| {
             let call = calls.begin();
             if let Some(client) = &client {
@@ -236,6 +238,8 @@ impl Shared {
             }
             if is_public(request.uri().path()) {
                 request.extensions_mut().insert(public_calls.clone());
+            } else if !calls.has_caller() {
+                request.extensions_mut().insert(admission.clone());
             }
             let answer = service.clone().oneshot(request.map(Body::new));
             async move {

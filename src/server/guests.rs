@@ -1,7 +1,8 @@
 //! Who is connected, and who of them has made a call.
 //!
-//! Anybody can open connections and say nothing on them. Where there are too many in all, the one
-//! that has been silent for longest makes room for the next one; whoever has made a call stays.
+//! Anybody can open connections and say nothing on them, or nothing that they may. Where there are too many in
+//! all, the one that has been silent for longest makes room for the next one; whoever has made a call stays,
+//! once it is known who that is.
 
 use std::{
     collections::BTreeMap,
@@ -102,9 +103,14 @@ impl Present {
 }
 
 impl Guest {
+    /// Whether they have made a call.
+    pub(super) fn has_called(&self) -> bool {
+        self.has_called.load(Ordering::Relaxed)
+    }
+
     /// Notes a call; from the first one on they stay.
     pub(super) fn note_call(&self) {
-        if !self.has_called.load(Ordering::Relaxed) {
+        if !self.has_called() {
             self.guests.present().silent.remove(&self.number);
             self.has_called.store(true, Ordering::Relaxed);
         }
@@ -113,7 +119,7 @@ impl Guest {
     /// Waits until they have to make room for somebody else. Whose first call came at that moment stays.
     pub(super) async fn let_go(&self) {
         self.let_go.cancelled().await;
-        if self.has_called.load(Ordering::Relaxed) {
+        if self.has_called() {
             pending::<()>().await;
         }
     }

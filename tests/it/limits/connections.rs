@@ -2,6 +2,8 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
+use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
+
 use super::frames::Frames;
 use crate::support::prelude::*;
 
@@ -31,6 +33,37 @@ async fn connections_that_say_nothing_make_room_for_others() {
     for silent in &mut silent[..90] {
         silent.end().await;
     }
+}
+
+/// Anybody can make calls that are turned away, and ask whether the server is well.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_on_which_nobody_called_who_may_make_room_for_others() {
+    let server = TestServer::setup()
+        .settings(|settings| settings.limits.connections_max = NonZeroUsize::new(8).unwrap())
+        .start(Database::Sqlite)
+        .await;
+    let ana = server.client("ana");
+    ana.summary().await;
+    let mut nobodys = Vec::new();
+    for number in 0..20 {
+        let channel = server.connect();
+        if number % 2 == 0 {
+            let nobody = Client::over(channel.clone());
+            let call = nobody.get_inbox_summary(GetInboxSummaryRequest {}).await;
+            assert_eq!(call.unwrap_err().code(), Code::Unauthenticated);
+        } else {
+            let mut health = HealthClient::new(channel.clone());
+            health
+                .check(HealthCheckRequest::default())
+                .await
+                .expect("it is well");
+        }
+        nobodys.push(channel);
+    }
+    for user in ["ben", "cem", "dia"] {
+        server.client(user).summary().await;
+    }
+    ana.summary().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
