@@ -120,7 +120,7 @@ pub(super) struct Target {
 #[derive(Clone, Debug, Args)]
 pub(super) struct Load {
     /// How long to measure
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = some_time)]
     pub(super) duration: Duration,
     /// How long to run before that
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time)]
@@ -143,4 +143,13 @@ pub(super) struct Load {
 
 fn time(text: &str) -> Result<Duration, humantime::DurationError> {
     humantime::parse_duration(text)
+}
+
+/// More than none: a rate is what was done in it.
+fn some_time(text: &str) -> Result<Duration, String> {
+    match time(text) {
+        Ok(Duration::ZERO) => Err("must be more than nothing".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
+    }
 }

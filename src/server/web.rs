@@ -28,14 +28,15 @@ type Calls = CallService<Routes>;
 /// How long a browser may remember what it was allowed; none does so for longer.
 const ALLOWED_FOR: Duration = Duration::from_hours(2);
 
-/// The headers that pages may send: the protocol's, those that say who calls, and trace context.
-const REQUEST_HEADERS: [HeaderName; 10] = [
+/// The headers that pages may send: the protocol's, those that say who calls, and those by which a call is found again.
+const REQUEST_HEADERS: [HeaderName; 11] = [
     header::AUTHORIZATION,
     header::CONTENT_TYPE,
     HeaderName::from_static("grpc-timeout"),
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
     HeaderName::from_static("x-grpc-web"),
+    HeaderName::from_static("x-request-id"),
     HeaderName::from_static("x-tenant-id"),
     HeaderName::from_static("x-user-agent"),
     HeaderName::from_static("x-user-id"),

@@ -1,5 +1,7 @@
 //! What a token says, once it is known who signed it.
 
+use std::ops::RangeInclusive;
+
 use serde_json::{Map, Value};
 
 use super::{BadCredentials, Scopes};
@@ -15,6 +17,10 @@ pub(super) struct Claims {
 
 /// How far the issuer's clock may be ahead of ours.
 const AHEAD: Time = Time(5_000_000);
+
+/// The times that an answer can tell, in microseconds since 1970: of the years 1 to 9999
+/// (`google.protobuf.Timestamp`).
+const TELLABLE: RangeInclusive<i64> = -62_135_596_800_000_000..=253_402_300_799_999_999;
 
 impl Claims {
     fn text(&self, name: &str) -> Option<&str> {
@@ -89,6 +95,7 @@ impl Claims {
         let [first_name, last_name, email] = names.map(|name| self.text(name));
         first_name.or(last_name).or(email)?;
         let issued = self.time("iat").ok().flatten();
+        let issued = issued.filter(|time| TELLABLE.contains(&time.0));
         Some(ProfileClaim {
             change: ProfileChange::new(first_name, last_name, email),
             time: issued.unwrap_or(self.seen),

@@ -156,6 +156,8 @@ fn load(deployment: &Deployment, server: &Server) -> Vec<Process> {
         let mut bench = letterbox(deployment.folder(), &["bench", mix, "--users", "5"]);
         bench.args(["--callers", callers, "--endpoint", &endpoint]);
         bench.args(["--duration", "30s", "--warmup", "0s"]);
+        // So that SQLite has much to take in, however slow the machine is.
+        bench.args(["--size", "20000"]);
         Process::start(bench)
     });
     benches.into()

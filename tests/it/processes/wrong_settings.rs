@@ -56,6 +56,7 @@ fn assert_names(line: &str, named: &[&str]) {
 #[case::less_than_a_request("--receiving-bytes-max=1MiB", &["receiving-bytes-max", "4MiB"])]
 #[case::no_handshake("--handshake-timeout=0s", &["handshake-timeout"])]
 #[case::no_streams("--connection-streams-max=many", &["connection-streams-max", "many"])]
+#[case::no_time_to_measure("bench send --duration=0s", &["duration", "more than nothing"])]
 #[case::no_folder("--database-url=sqlite://missing/letters.db", &["database-url", "missing"])]
 #[case::no_file("--database-url=sqlite://", &["database-url", "names no file"])]
 #[case::no_file_to_migrate("migrate --database-url=sqlite:", &["names no file"])]

@@ -92,6 +92,17 @@ async fn tokens_that_do_not_say_when_they_were_issued_count_in_the_order_in_whic
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_time_that_no_answer_could_tell_says_as_little_as_none() {
+    let deployment = Deployment::with_key(Database::Sqlite, SECRET).await;
+    for (given, issued) in [("Ana", 900_000_000_000), ("Anna", in_seconds(60))] {
+        let profile = json!({"given_name": given, "iat": issued});
+        let ana = deployment.bearer(&token(&claims("ana", profile)));
+        let user = ana.summary().await.user.expect("the caller");
+        assert_eq!(user.first_name, given);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn long_names_are_cut_and_long_addresses_dropped() {
     let deployment = Deployment::with_key(Database::Sqlite, SECRET).await;
     let profile = json!({"given_name": "ä".repeat(151), "email": "a".repeat(255)});
