@@ -40,7 +40,10 @@ pub(super) fn read(table: toml::Value, file: &str) -> Result<Clients, SettingErr
         } else {
             name.to_ascii_lowercase()
         };
-        clients.insert(name, client);
+        if clients.insert(name.clone(), client).is_some() {
+            let problem = format!("{file}: {NAME}: `{name}` is named twice");
+            return Err(SettingError(problem));
+        }
     }
     Ok(clients)
 }

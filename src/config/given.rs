@@ -101,7 +101,11 @@ impl Given {
                 }
                 _ => return Err(SettingError(format!("{file}: {key} must be a text"))),
             };
-            given.values.insert(name, (value, file.to_string()));
+            let place = (value, file.to_string());
+            if given.values.insert(name, place).is_some() {
+                // TOML finds what is spelt alike; `_` and `-` are the same here.
+                return Err(SettingError(format!("{file}: {key} is given twice")));
+            }
         }
         Ok(given)
     }

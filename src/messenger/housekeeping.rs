@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::writer::Writer;
 use crate::{
     model::{Clock, TenantId},
-    store::{Expiry, Store},
+    store::{self, Expiry, Store},
 };
 
 /// How long a request id is remembered: a day is promised, and an hour is for slow clocks.
@@ -26,14 +26,24 @@ pub(super) async fn run(
             events_before: now.before_by(event_retention),
             requests_before: now.before_by(REQUESTS_KEPT),
         };
-        match store.tenants_to_expire(expiry).await {
-            Ok(tenants) => {
-                for tenant in tenants {
-                    expire(&writer, &tenant, expiry).await;
-                }
-            }
-            Err(error) => tracing::warn!(error = ?error, "cannot look for what is no longer kept"),
+        if let Err(error) = expire_all(&*store, &writer, expiry).await {
+            tracing::warn!(error = ?error, "cannot look for what is no longer kept");
         }
+    }
+}
+
+/// Removes what no tenant keeps any longer.
+async fn expire_all(store: &dyn Store, writer: &Writer, expiry: Expiry) -> store::Result<()> {
+    let mut after = None;
+    loop {
+        let (tenants, more) = store.tenants_to_expire(after.as_ref(), expiry).await?;
+        for tenant in tenants {
+            expire(writer, &tenant, expiry).await;
+        }
+        if more.is_none() {
+            return Ok(());
+        }
+        after = more;
     }
 }
 

@@ -102,8 +102,13 @@ pub trait Store: Send + Sync + 'static {
     /// [`LogPosition::START`].
     async fn log_heads(&self, tenants: &[TenantId]) -> Result<Vec<(TenantId, LogPosition)>>;
 
-    /// The tenants that hold something which [`Transaction::expire`] would remove.
-    async fn tenants_to_expire(&self, expiry: Expiry) -> Result<Vec<TenantId>>;
+    /// Of a bounded number of tenants, by name, after this one: those that hold something which
+    /// [`Transaction::expire`] would remove. Also the last one that was looked at, where there may be more.
+    async fn tenants_to_expire(
+        &self,
+        after: Option<&TenantId>,
+        expiry: Expiry,
+    ) -> Result<(Vec<TenantId>, Option<TenantId>)>;
 
     /// Tells the other replicas, where there are any, that these tenants' logs have grown; best effort.
     async fn announce(&self, tenants: &[TenantId]) -> Result<()>;

@@ -55,6 +55,33 @@ async fn a_token_expires_when_the_first_event_after_it_is_too_old(
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_longer_kept_is_removed_however_many_tenants_there_are(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let clock = ManualClock::new();
+    let server = TestServer::setup()
+        .clock(&clock)
+        .settings(|settings| settings.event_retention = Duration::from_secs(1))
+        .start(database)
+        .await;
+    let ana = server.client("ana").with("x-tenant-id", "the-last-one");
+    for _ in 0..3 {
+        ana.start("plans", &["ben"], "Lunch?").await;
+    }
+    // More than are looked at at once.
+    let quiet = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10001)
+        INSERT INTO log_heads (tenant) SELECT 'quiet-' || i FROM n";
+    server.database().execute(quiet).await;
+    clock.advance(Duration::from_hours(1));
+    let removed = "letterbox_retention_removed_rows_total{table=\"events\"}";
+    eventually("the removal", async || {
+        (server.scrape().await.count(removed) == 2).then_some(())
+    })
+    .await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_of_the_newest_event_is_good_however_old_it_is_when_all_before_it_is_removed(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {

@@ -24,6 +24,10 @@ use crate::{
 };
 use async_trait::async_trait;
 
+/// How many tenants are looked at in one statement: there may be so many that looking at all would take
+/// longer than a statement may.
+const TENANTS_AT_ONCE: i64 = 10_000;
+
 /// A store over one of the two databases.
 pub(crate) struct SqlStore<DB: Backend> {
     shared: Arc<Shared<DB>>,
@@ -306,15 +310,22 @@ where
             .collect())
     }
 
-    async fn tenants_to_expire(&self, expiry: Expiry) -> Result<Vec<TenantId>> {
+    async fn tenants_to_expire(
+        &self,
+        after: Option<&TenantId>,
+        expiry: Expiry,
+    ) -> Result<(Vec<TenantId>, Option<TenantId>)> {
         let params = [
+            Param::Text(after.map_or("", TenantId::as_str)),
+            Param::Int(TENANTS_AT_ONCE),
             Param::Int(expiry.events_before.0),
             Param::Int(expiry.requests_before.0),
         ];
         let sql = &self.shared.statements.tenants_to_expire;
         let json = self.answer(&self.shared.pools.feed, sql, &params).await?;
-        let found: Option<Vec<TenantId>> = parse(&json)?;
-        Ok(found.unwrap_or_default())
+        let (found, count, last): (Option<Vec<TenantId>>, i64, Option<TenantId>) = parse(&json)?;
+        let more = last.filter(|_| count == TENANTS_AT_ONCE);
+        Ok((found.unwrap_or_default(), more))
     }
 
     async fn announce(&self, tenants: &[TenantId]) -> Result<()> {

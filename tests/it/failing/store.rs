@@ -139,8 +139,12 @@ impl Store for FailingStore {
         self.faults.around(Point::LogHeads, looking).await
     }
 
-    async fn tenants_to_expire(&self, expiry: Expiry) -> Result<Vec<TenantId>> {
-        self.real.tenants_to_expire(expiry).await
+    async fn tenants_to_expire(
+        &self,
+        after: Option<&TenantId>,
+        expiry: Expiry,
+    ) -> Result<(Vec<TenantId>, Option<TenantId>)> {
+        self.real.tenants_to_expire(after, expiry).await
     }
 
     async fn announce(&self, tenants: &[TenantId]) -> Result<()> {

@@ -151,13 +151,17 @@ fn compared(rules: &Value) -> Vec<(String, String)> {
 /// Makes calls of every kind to a server, for a while: writes, reads and watches.
 fn load(deployment: &Deployment, server: &Server) -> Vec<Process> {
     let endpoint = format!("http://{}", server.address());
-    let mixes = [["mixed", "8"], ["watch", "4"]];
-    let benches = mixes.map(|[mix, callers]| {
+    // The last so that SQLite has much to take in, however slow the machine is.
+    let mixes = [
+        ["mixed", "8", "200"],
+        ["watch", "4", "200"],
+        ["send", "8", "60000"],
+    ];
+    let benches = mixes.map(|[mix, callers, size]| {
         let mut bench = letterbox(deployment.folder(), &["bench", mix, "--users", "5"]);
         bench.args(["--callers", callers, "--endpoint", &endpoint]);
         bench.args(["--duration", "30s", "--warmup", "0s"]);
-        // So that SQLite has much to take in, however slow the machine is.
-        bench.args(["--size", "20000"]);
+        bench.args(["--size", size]);
         Process::start(bench)
     });
     benches.into()

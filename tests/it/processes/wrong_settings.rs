@@ -172,6 +172,11 @@ async fn a_variable_can_name_no_file_that_is_missing() {
 #[case::scopes_in_one("[clients.a]\nscopes = \"letterbox.admin\"\n", &["letterbox.toml", "clients"])]
 #[case::no_tenant("[clients.a]\ntenant = \"A\"\n", &["clients", "`A`"])]
 #[case::unknown_entry("[clients.a]\nscope = []\n", &["letterbox.toml", "clients", "scope"])]
+#[case::given_in_two_spellings(
+    "require-tenant = true\nrequire_tenant = false\n",
+    &["letterbox.toml", "require_tenant", "given twice"]
+)]
+#[case::a_client_in_two_spellings("[clients.a]\n[clients.A]\n", &["clients", "`a`", "named twice"])]
 #[case::given_twice("auth = \"trusted-header\"\nauth = \"jwt\"", &["letterbox.toml", "duplicate"])]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_that_is_wrong_ends_the_start(#[case] text: &str, #[case] named: &[&str]) {
