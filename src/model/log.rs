@@ -5,7 +5,8 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::{
-    EventId, EventKind, MessageView, RequestId, ThreadId, ThreadSummary, ThreadView, Time, UserId,
+    EventId, EventKind, MessageView, RequestId, ThreadId, ThreadSummary, ThreadView, Time, User,
+    UserId,
 };
 
 /// A point of a tenant's log: everything up to and including the event here has been seen.
@@ -44,10 +45,19 @@ pub enum LogPage {
 }
 
 impl LogPage {
+    /// How much a page weighs at most, in KiB: it ends before the event that would be too much, if it has one before.
+    ///
+    /// Enough for 1 MiB of contents and one more, and 256 events with a subject and some forty participants
+    /// whose names are short.
+    pub const KIB_MAX: u32 = 5 * 1024;
+
+    /// The same in bytes.
+    pub const WEIGHT_MAX: usize = 1024 * Self::KIB_MAX as usize;
+
     /// About how many bytes it takes in memory.
     pub fn weight(&self) -> usize {
         match self {
-            Self::Read(rows) => rows.events.iter().map(|event| event.weight()).sum(),
+            Self::Read(rows) => rows.events.iter().map(|event| event.weight).sum(),
             Self::Expired => 0,
         }
     }
@@ -77,6 +87,7 @@ pub struct LoggedEvent {
     pub body: EventBody,
     /// What its readers are sent.
     pub encodings: Encodings,
+    weight: usize,
 }
 
 /// What the readers of an event are sent, made once for all who are told the same: the sender, who
@@ -133,6 +144,18 @@ pub enum EventBody {
 }
 
 impl LoggedEvent {
+    /// An event that was read, and has been sent to nobody.
+    pub fn new(position: LogPosition, time: Time, audience: Vec<UserId>, body: EventBody) -> Self {
+        Self {
+            weight: body.weight() + audience.iter().map(name_weight).sum::<usize>(),
+            position,
+            time,
+            audience,
+            body,
+            encodings: Encodings::default(),
+        }
+    }
+
     /// What kind of event it is.
     pub fn kind(&self) -> EventKind {
         match self.body {
@@ -154,14 +177,46 @@ impl LoggedEvent {
 
     /// About how many bytes it takes in memory, as it is read and as it is sent.
     pub fn weight(&self) -> usize {
-        const PERSON: usize = 128;
-        let (content, thread) = match &self.body {
-            EventBody::MessageSent {
-                message, thread, ..
-            }
-            | EventBody::MessageEdited { message, thread } => (message.content.len(), thread),
-            EventBody::ThreadChanged { view, .. } => (view.snippet.len(), &view.thread),
-        };
-        2 * (content + thread.subject.len() + PERSON * (1 + thread.participants.len()))
+        self.weight
     }
+}
+
+impl EventBody {
+    fn weight(&self) -> usize {
+        let (text, person, thread, recipients) = match self {
+            Self::MessageSent {
+                message,
+                thread,
+                recipients,
+                ..
+            } => (
+                &message.content,
+                &message.sender,
+                thread,
+                recipients.as_slice(),
+            ),
+            Self::MessageEdited { message, thread } => {
+                (&message.content, &message.sender, thread, [].as_slice())
+            }
+            Self::ThreadChanged { view, .. } => (
+                &view.snippet,
+                &view.last_sender,
+                &view.thread,
+                [].as_slice(),
+            ),
+        };
+        let people = thread.participants.iter().map(person_weight);
+        let people = person_weight(person) + people.sum::<usize>();
+        let names = recipients.iter().map(name_weight).sum::<usize>();
+        2 * (text.len() + thread.subject.len() + people + names)
+    }
+}
+
+fn person_weight(User { id, profile }: &User) -> usize {
+    let texts = [&profile.first_name, &profile.last_name, &profile.email];
+    size_of::<User>() + id.as_str().len() + texts.map(String::len).iter().sum::<usize>()
+}
+
+fn name_weight(id: &UserId) -> usize {
+    size_of::<UserId>() + id.as_str().len()
 }

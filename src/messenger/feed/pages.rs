@@ -25,9 +25,8 @@ use crate::{
 /// How many such reads run at the same time; tails have connections left.
 const READS: usize = 2;
 
-/// What a page may take in memory before it is known what it takes: 1 MiB of contents and one
-/// more, and 256 events with a subject and a hundred participants each.
-const PAGE_KIB_MAX: u32 = 5 * 1024;
+/// What a page may take in memory before it is known what it takes.
+const PAGE_KIB_MAX: u32 = LogPage::KIB_MAX;
 
 /// Reads of pages, shared where that changes nothing.
 pub(super) struct Pages {

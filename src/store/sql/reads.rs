@@ -11,9 +11,9 @@ use super::{
 };
 use crate::{
     model::{
-        Direction, Edition, Encodings, EventBody, EventId, EventKind, InboxPage, InboxRows,
-        LogPage, LogPosition, LogRows, LoggedEvent, PageRead, RequestId, Summary, TenantSummary,
-        ThreadId, ThreadPage, ThreadRows, ThreadSummary, Time, User, UserId, UserRecord, UserRows,
+        Direction, Edition, EventBody, EventId, EventKind, InboxPage, InboxRows, LogPage,
+        LogPosition, LogRows, LoggedEvent, PageRead, RequestId, Summary, TenantSummary, ThreadId,
+        ThreadPage, ThreadRows, ThreadSummary, Time, User, UserId, UserRecord, UserRows,
     },
     store::{Error, Result},
 };
@@ -173,11 +173,17 @@ pub(super) fn log(json: &str, after: LogPosition) -> Result<LogPage> {
         .collect();
     let rows = answer.events.unwrap_or_default();
     let head = head(answer.head);
-    let read_to_the_end = rows.len() == answer.scanned && answer.scanned < LOG_PAGE_ROWS;
-    let mut events = Vec::with_capacity(rows.len());
+    let mut events: Vec<Arc<LoggedEvent>> = Vec::with_capacity(rows.len());
+    let mut weight = 0;
     for row in rows {
-        events.push(Arc::new(event(row, &threads)?));
+        let event = event(row, &threads)?;
+        weight += event.weight();
+        if weight > LogPage::WEIGHT_MAX && !events.is_empty() {
+            break;
+        }
+        events.push(Arc::new(event));
     }
+    let read_to_the_end = events.len() == answer.scanned && answer.scanned < LOG_PAGE_ROWS;
     let through = match events.last() {
         Some(last) if !read_to_the_end => last.position,
         _ => head,
@@ -216,16 +222,11 @@ fn event(row: EventRow, threads: &HashMap<ThreadId, ThreadRow>) -> Result<Logged
             user: row.actor,
         },
     };
-    Ok(LoggedEvent {
-        position: LogPosition {
-            number: row.position,
-            event: EventId(row.id.id()),
-        },
-        time: row.time,
-        audience,
-        body,
-        encodings: Encodings::default(),
-    })
+    let position = LogPosition {
+        number: row.position,
+        event: EventId(row.id.id()),
+    };
+    Ok(LoggedEvent::new(position, row.time, audience, body))
 }
 
 /// Those who were told of a message when it was sent, without its sender, in their order.

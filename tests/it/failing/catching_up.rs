@@ -1,6 +1,6 @@
 //! Watchers who read the log at their own pace, while its reads fail.
 
-use letterbox::model::LogPosition;
+use letterbox::model::{EventBody, LogPage, LogPosition, LogReader, TenantId};
 
 use super::{
     faults::{Cause, Fault, Faults, Point},
@@ -124,4 +124,48 @@ async fn a_watcher_who_cannot_catch_up_for_an_interval_is_told_and_resumes(
     let mut resumed = ben.watch(Some(watch.position)).await;
     assert_eq!(resumed.lines(1).await, ["1 ana: Lunch?"]);
     service.assert_sound().await;
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_takes_no_more_memory_than_there_is_for_it_however_long_its_peoples_names_are(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::start(database).await;
+    let ana = service.user("ana");
+    let people: Vec<String> = (0..100).map(|number| format!("user-{number}")).collect();
+    let people: Vec<&str> = people.iter().map(String::as_str).collect();
+    let (message, _) = ana.start("plans", &people, "Lunch?").await.unwrap();
+    for _ in 1..40 {
+        ana.reply(message.thread, "Nobody?").await.unwrap();
+    }
+    let (name, email) = ("é".repeat(150), "e".repeat(254));
+    let names = format!("first_name = '{name}', last_name = '{name}', email = '{email}'");
+    service.execute(&format!("UPDATE users SET {names}")).await;
+
+    let tenant = TenantId::default_tenant();
+    let (mut read, mut after) = (0, LogPosition::START);
+    loop {
+        let page = service.store();
+        let page = page.log_page(&tenant, after, &LogReader::Everyone).await;
+        let LogPage::Read(rows) = page.unwrap() else {
+            panic!("the log goes on after {after:?}");
+        };
+        let mut bytes = 0;
+        for event in &rows.events {
+            read += 1;
+            assert_eq!(event.position.number, read);
+            let EventBody::MessageSent { thread, .. } = &event.body else {
+                panic!("a message was sent");
+            };
+            // As it is read, and as it is sent.
+            bytes += 2 * thread.participants.len() * (2 * name.len() + email.len());
+        }
+        assert!(bytes <= LogPage::WEIGHT_MAX, "{bytes} bytes of names alone");
+        after = rows.through;
+        if after == rows.head {
+            break;
+        }
+    }
+    assert_eq!(read, 40);
 }
