@@ -37,8 +37,10 @@ pub(super) fn profiles(users: &[pb::UserProfile]) -> Result<Vec<(UserId, Profile
                 check.broken(field, "must not contain control characters");
             }
         }
-        let [first_name, last_name, email] = fields.map(|(_, value)| value.as_deref());
-        told.extend(id.map(|id| (id, ProfileChange::new(first_name, last_name, email))));
+        if users.len() <= UserChange::USERS_MAX {
+            let [first_name, last_name, email] = fields.map(|(_, value)| value.as_deref());
+            told.extend(id.map(|id| (id, ProfileChange::new(first_name, last_name, email))));
+        }
     }
     check.finish(Some(told))
 }
@@ -50,7 +52,8 @@ pub(super) fn ids(user_ids: &[String]) -> Result<Vec<UserId>, Failure> {
     let mut named = Named::default();
     let mut ids = Vec::new();
     for (index, id) in user_ids.iter().enumerate() {
-        ids.extend(named.id(&mut check, format_args!("user_ids[{index}]"), id));
+        let id = named.id(&mut check, format_args!("user_ids[{index}]"), id);
+        ids.extend(id.filter(|_| user_ids.len() <= UserChange::USERS_MAX));
     }
     check.finish(Some(ids))
 }
@@ -64,17 +67,17 @@ fn check_count(check: &mut Check, field: &str, count: usize) {
     }
 }
 
-/// Who has been named so far.
+/// Who has been named so far: in the request's own words, since it may be a million.
 #[derive(Default)]
-struct Named(HashSet<UserId>);
+struct Named<'a>(HashSet<&'a str>);
 
-impl Named {
-    fn id(&mut self, check: &mut Check, field: fmt::Arguments<'_>, id: &str) -> Option<UserId> {
-        let id = check.some(field, UserId::parse(id), UserId::RULE)?;
-        if !self.0.insert(id.clone()) {
+impl<'a> Named<'a> {
+    fn id(&mut self, check: &mut Check, field: fmt::Arguments<'_>, id: &'a str) -> Option<UserId> {
+        let parsed = check.some(field, UserId::parse(id), UserId::RULE)?;
+        if !self.0.insert(id) {
             check.broken(field, "must not be named twice");
         }
-        Some(id)
+        Some(parsed)
     }
 }
 

@@ -314,11 +314,14 @@ async fn all_that_is_wrong_with_a_batch_is_told_with_its_place(
         .batch_create_users(BatchCreateUsersRequest { users: vec![] })
         .await;
     assert_invalid(none, &["users"]);
-    let user_ids: Vec<String> = (0..1_001).map(|n| format!("user-{n}")).collect();
-    let many = admin
-        .batch_deactivate_users(BatchDeactivateUsersRequest { user_ids })
-        .await;
-    assert_invalid(many, &["user_ids"]);
+    for (different, broken) in [(1_001, &["user_ids"][..]), (1_000, &["user_ids"; 2])] {
+        let user_ids = (0..1_001).map(|n| format!("user-{}", n % different));
+        let user_ids = user_ids.collect();
+        let many = admin
+            .batch_deactivate_users(BatchDeactivateUsersRequest { user_ids })
+            .await;
+        assert_invalid(many, broken);
+    }
     let request = ListUsersRequest {
         page_size: -1,
         page_token: "x".into(),
