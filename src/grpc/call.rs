@@ -193,6 +193,11 @@ where
         let is_cut_short = asked.is_none_or(|asked| asked > longest);
         // Of a stream, until it begins; after that its caller's own deadline ends it.
         let deadline = call.started + asked.map_or(longest, |asked| asked.min(longest));
+        if let Ok(Place::Of(_)) = admitted
+            && let Some(in_flight) = call.hand_over()
+        {
+            request.extensions_mut().insert(in_flight);
+        }
         let request = match admitted {
             Ok(_) => self.received(request),
             // Nothing of it is kept.

@@ -38,7 +38,13 @@ pub(super) struct Observed {
     /// Where it is traced.
     span: Span,
     ended: bool,
-    _in_flight: Held,
+    in_flight: Option<Held>,
+}
+
+/// What counts a stream as under way, until this is dropped.
+#[derive(Clone)]
+pub(super) struct InFlight {
+    _held: Arc<Held>,
 }
 
 impl Observed {
@@ -59,7 +65,7 @@ impl Observed {
             identity: None,
             span: Span::none(),
             ended: false,
-            _in_flight: metrics.rpc.start(rpc),
+            in_flight: Some(metrics.rpc.start(rpc)),
         }
     }
 
@@ -76,6 +82,13 @@ impl Observed {
             );
         }
         self.identity = Some(identity);
+    }
+
+    /// What counts the call as under way, where it is a stream: whoever answers it knows how long that is.
+    pub(super) fn hand_over(&mut self) -> Option<InFlight> {
+        let held = self.in_flight.take_if(|_| self.rpc.is_stream())?;
+        let held = Arc::new(held);
+        Some(InFlight { _held: held })
     }
 
     /// The span of the call.

@@ -9,16 +9,17 @@ use super::{
     call::CallDeadline,
     handler,
     limits::Limits,
+    observed::InFlight,
     page_cache::PageCache,
     pb::{self, Encoded, messaging_service_server::MessagingService},
     request,
     response::Viewer,
     status::Failure,
     token::TokenKey,
-    watch::{Responses, WatchStream, watch_stream},
+    watch::{Counted, Responses, WatchStream, watch_stream},
 };
 use crate::{
-    messenger::{Caller, Messenger},
+    messenger::{Caller, Messenger, Stay},
     model::{Ids, LogReader, MessageView, ThreadView},
 };
 
@@ -236,8 +237,9 @@ impl MessagingService for Messaging {
 
     async fn watch_messages(
         &self,
-        request: Request<pb::WatchMessagesRequest>,
+        mut request: Request<pb::WatchMessagesRequest>,
     ) -> Result<Response<WatchStream>, Status> {
+        let in_flight = request.extensions_mut().remove::<InFlight>();
         let deadline = request.extensions().get::<CallDeadline>().copied();
         self.answer(async {
             let parse = |identity: &_, request| request::watch(&self.tokens, identity, &request);
@@ -251,8 +253,16 @@ impl MessagingService for Messaging {
                 LogReader::User(_) => self.viewer(&caller),
             };
             let slot = self.limits.begin_watch(&caller)?;
-            let slot = Box::new(slot);
-            let deliveries = self.messenger.watch(&caller, watch, from, slot).await?;
+            let [counted, counted_by_watcher] = Counted::until_either_ends(slot, in_flight);
+            let stay = Stay {
+                until: deadline
+                    .map(|CallDeadline(end)| end)
+                    .into_iter()
+                    .chain(expires)
+                    .min(),
+                counted: Box::new(counted_by_watcher),
+            };
+            let deliveries = self.messenger.watch(&caller, watch, from, stay).await?;
             let responses = Responses {
                 reader,
                 viewer,
@@ -260,6 +270,7 @@ impl MessagingService for Messaging {
                 tokens: self.tokens.clone(),
                 ids: Arc::clone(&self.ids),
                 heartbeat_interval: self.heartbeat_interval,
+                _counted: counted,
             };
             Ok(watch_stream(deliveries, responses, deadline, expires))
         })

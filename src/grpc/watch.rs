@@ -1,6 +1,11 @@
 //! From the feed's deliveries to a stream of responses.
 
-use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::Instant;
@@ -10,6 +15,8 @@ use tonic::Status;
 use super::{
     auth::{BadCredentials, TurnedAway},
     call::CallDeadline,
+    limits::WatchSlot,
+    observed::InFlight,
     pb::{self, Encoded, watch_messages_response::Event},
     response::{Viewer, user_ids},
     status::{Failure, status},
@@ -33,6 +40,31 @@ pub(super) struct Responses {
     pub(super) tokens: TokenKey,
     pub(super) ids: Arc<dyn Ids>,
     pub(super) heartbeat_interval: Duration,
+    pub(super) _counted: Counted,
+}
+
+/// What is counted of a watch while it stands: until its watcher ends or its stream does, whichever is first.
+///
+/// A stream that its client does not read is asked for nothing, and so does not learn that its watcher has
+/// ended; and a watcher that waits for the database does not learn that its stream has.
+pub(super) struct Counted(Arc<Mutex<Option<Counts>>>);
+
+/// Against the limits, and as under way.
+type Counts = (WatchSlot, Option<InFlight>);
+
+impl Counted {
+    /// One of it for each of the two.
+    pub(super) fn until_either_ends(slot: WatchSlot, in_flight: Option<InFlight>) -> [Self; 2] {
+        let counted = Arc::new(Mutex::new(Some((slot, in_flight))));
+        [Self(Arc::clone(&counted)), Self(counted)]
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let counted = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(counted);
+    }
 }
 
 /// The stream of one watch; it ends at the call's deadline, where there is one, and when the

@@ -15,7 +15,6 @@ mod writer;
 mod writing;
 
 use std::{
-    any::Any,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
@@ -27,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     error::{Error, Source},
-    feed::{Deliveries, Delivery, FeedSettings, Watch},
+    feed::{Deliveries, Delivery, FeedSettings, Stay, Watch},
     reading::ReadThread,
     writer::{QueueLimits, QueueLoad},
 };
@@ -124,21 +123,20 @@ impl Messenger {
     }
 
     /// Watches what happens to a caller (or, for [`LogReader::Everyone`], to the whole tenant),
-    /// after a position or from now on. The watch's place is given back when it has ended, also where nobody
-    /// takes what it ends with.
+    /// after a position or from now on.
     pub async fn watch(
         &self,
         caller: &Caller,
         watch: Watch,
         from: Option<LogPosition>,
-        place: Box<dyn Any + Send>,
+        stay: Stay,
     ) -> Result<Deliveries, Error> {
         self.meet(caller).await?;
         if let Some(thread) = watch.thread {
             self.check_thread(caller, thread, &watch.reader).await?;
         }
         let tenant = caller.tenant.clone();
-        self.feed.watch(tenant, watch, from, place).await
+        self.feed.watch(tenant, watch, from, stay).await
     }
 
     async fn check_thread(

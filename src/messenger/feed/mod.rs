@@ -17,7 +17,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{live::Progress, pages::Pages, tail::Tail, watcher::Watcher};
@@ -58,6 +61,15 @@ impl Watch {
         self.kinds.contains(event.kind())
             && self.thread.is_none_or(|thread| thread == event.thread())
     }
+}
+
+/// How long a watch stands, whether or not what it sends is taken.
+pub struct Stay {
+    /// When it ends at the latest: at its call's deadline, or when its caller's token expires. Whoever reads the
+    /// deliveries knows why they end then.
+    pub until: Option<Instant>,
+    /// What is held until it has ended.
+    pub counted: Box<dyn Any + Send>,
 }
 
 /// What a watcher is sent; each with the position to resume after.
@@ -148,7 +160,7 @@ impl Feed {
         tenant: TenantId,
         watch: Watch,
         from: Option<LogPosition>,
-        place: Box<dyn Any + Send>,
+        stay: Stay,
     ) -> Result<Deliveries, Error> {
         let shared = &self.shared;
         if shared.closing.is_cancelled() {
@@ -170,9 +182,8 @@ impl Feed {
         let (deliver, deliveries) = mpsc::channel(DELIVERIES_WAITING);
         let watcher = Watcher::new(Arc::clone(shared), tenant, watch, position, deliver);
         shared.tasks.spawn(async move {
-            // The stream stands for as long as its client does not read, whatever has become of the watch.
-            let _place = place;
-            watcher.run().await;
+            watcher.run(stay.until).await;
+            drop(stay.counted);
         });
         Ok(deliveries)
     }

@@ -5,7 +5,7 @@ use std::{io, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures_util::FutureExt;
 use tokio::{
     sync::mpsc::{self, error::SendTimeoutError},
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use super::{
@@ -77,7 +77,17 @@ impl Watcher {
         }
     }
 
-    pub(super) async fn run(mut self) {
+    /// Delivers until the watch ends, at this time at the latest.
+    pub(super) async fn run(mut self, until: Option<Instant>) {
+        let delivering = self.deliver_to_the_end();
+        match until {
+            None => delivering.await,
+            // Whoever reads the stream is told of it there.
+            Some(until) => timeout_at(until, delivering).await.unwrap_or_default(),
+        }
+    }
+
+    async fn deliver_to_the_end(&mut self) {
         let watching = AssertUnwindSafe(self.watch()).catch_unwind();
         let ended = watching
             .await

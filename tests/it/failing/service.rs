@@ -7,7 +7,7 @@ use letterbox::{
     config::Limits,
     messenger::{
         Caller, Deliveries, Delivery, Error, FeedSettings, Messenger, Parts, QueueLimits,
-        ReadThread, Watch,
+        ReadThread, Stay, Watch,
     },
     metrics::Metrics,
     model::{
@@ -269,9 +269,11 @@ impl User {
             thread: None,
             kinds: EventKinds::ALL,
         };
-        let watching = self
-            .messenger
-            .watch(&self.caller, watch, from, Box::new(()));
+        let stay = Stay {
+            until: None,
+            counted: Box::new(()),
+        };
+        let watching = self.messenger.watch(&self.caller, watch, from, stay);
         let mut deliveries = soon("a watch to begin", watching).await?;
         match soon("the first delivery", deliveries.recv()).await {
             Some(Ok(Delivery::Ready(position))) => Ok(Watcher {
