@@ -7,7 +7,6 @@ use std::{
 };
 
 use http::HeaderMap;
-use jsonwebtoken::{Algorithm, Validation};
 use quick_cache::sync::Cache;
 use tokio::time::Instant;
 
@@ -16,6 +15,7 @@ use super::{
     claims::Claims,
     keys::{Keys, SHORT_SECRET},
     parsed, single,
+    token::Token,
 };
 use crate::{
     messenger::Caller,
@@ -101,27 +101,20 @@ impl Jwt {
         if let Some(claims) = verified.tokens.get(token) {
             return Ok(claims);
         }
-        let header = read_header(token)?;
-        for key in verified
-            .keys
-            .candidates(header.algorithm, header.key_id.as_deref())
-        {
-            let mut validation = Validation::new(header.algorithm);
-            // By our own clock, and with what we can say of each.
-            validation.required_spec_claims.clear();
-            validation.validate_exp = false;
-            validation.validate_nbf = false;
-            validation.validate_aud = false;
-            if let Ok(token_data) = jsonwebtoken::decode(token, key, &validation) {
-                let claims = Arc::new(Claims {
-                    all: token_data.claims,
-                    seen: self.clock.now(),
-                });
-                verified.tokens.insert(token.into(), Arc::clone(&claims));
-                return Ok(claims);
-            }
-        }
-        Err(BadCredentials::NotAccepted)
+        let signed = Token::read(token)?;
+        let id = signed.key_id.as_deref();
+        let mut keys = verified.keys.candidates(signed.algorithm, id);
+        let all = if keys.any(|key| signed.is_by(key)) {
+            signed.claims()
+        } else {
+            None
+        };
+        let claims = Arc::new(Claims {
+            all: all.ok_or(BadCredentials::NotAccepted)?,
+            seen: self.clock.now(),
+        });
+        verified.tokens.insert(token.into(), Arc::clone(&claims));
+        Ok(claims)
     }
 
     fn tenant(
@@ -188,40 +181,6 @@ const LIFE_MAX: Duration = Duration::from_hours(100 * 24);
 fn left(now: Time, expires: Time) -> Duration {
     let micros = u64::try_from(expires.0.saturating_sub(now.0)).unwrap_or(0);
     Duration::from_micros(micros).min(LIFE_MAX)
-}
-
-/// Whose token it is does not matter yet: what it says of how it was signed.
-struct Header {
-    algorithm: Algorithm,
-    key_id: Option<String>,
-}
-
-fn read_header(token: &str) -> Result<Header, BadCredentials> {
-    #[derive(serde::Deserialize)]
-    struct Raw {
-        alg: String,
-        kid: Option<String>,
-        crit: Option<serde_json::Value>,
-    }
-    let malformed = BadCredentials::Malformed;
-    let mut parts = token.split('.');
-    let (Some(header), Some(_), Some(_), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(malformed);
-    };
-    let engine = base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    let header = base64::Engine::decode(&engine, header).map_err(|_| malformed)?;
-    let raw: Raw = serde_json::from_slice(&header).map_err(|_| malformed)?;
-    if raw.crit.is_some() {
-        // What has to be understood to accept the token, and we do not (RFC 7515, section 4.1.11).
-        return Err(BadCredentials::NotAccepted);
-    }
-    Ok(Header {
-        // `none`, and what else nobody should sign with, has no name here.
-        algorithm: raw.alg.parse().map_err(|_| BadCredentials::NotAccepted)?,
-        key_id: raw.kid,
-    })
 }
 
 /// The token behind the scheme (RFC 6750, section 2.1).

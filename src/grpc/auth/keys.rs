@@ -24,6 +24,15 @@ const SECRET_BYTES: usize = 32;
 /// What the operator is told of one.
 pub const SHORT_SECRET: &str = "an HMAC secret is shorter than 32 bytes, and may be guessed";
 
+/// What is signed with by this name; `none`, and what else nobody should sign with, has none here.
+pub(super) fn algorithm(name: &str) -> Option<Algorithm> {
+    match name {
+        // As it is called since RFC 9864.
+        "Ed25519" => Some(Algorithm::EdDSA),
+        _ => name.parse().ok(),
+    }
+}
+
 /// Whether a key file's content has to be kept from everybody: an HMAC secret, which is what is neither a JWKS
 /// nor PEM, or a JWKS with one.
 pub fn holds_secret(bytes: &[u8]) -> bool {
@@ -266,10 +275,8 @@ fn key_of_set(value: Value) -> Option<Key> {
     };
     let algorithms = match text("alg") {
         None => of_kind,
-        // Its name since RFC 9864.
-        Some("Ed25519") if of_kind == [Algorithm::EdDSA] => of_kind,
         Some(name) => {
-            let algorithm: Algorithm = name.parse().ok()?;
+            let algorithm = algorithm(name)?;
             of_kind.contains(&algorithm).then_some(vec![algorithm])?
         }
     };

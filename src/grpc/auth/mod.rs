@@ -4,6 +4,7 @@ mod certificates;
 mod claims;
 mod jwt;
 mod keys;
+mod token;
 mod trusted_header;
 
 use std::sync::Arc;
