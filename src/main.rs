@@ -14,7 +14,7 @@ use letterbox::{
 };
 use tokio::runtime::{self, Runtime};
 
-use self::commands::fail;
+use self::commands::{fail, written};
 
 /// For SQLite's allocations, too. Measured in ARCHITECTURE.md, "Speed".
 #[global_allocator]
@@ -27,13 +27,10 @@ fn main() -> ExitCode {
     let (command, settings) = match config::parse(std::env::args_os()) {
         Ok(Parsed::Run(command, settings)) => (command, *settings),
         Ok(Parsed::Help(text)) => {
-            // Nothing can be done about a closed pipe.
-            let _ = text.print();
-            return ExitCode::SUCCESS;
+            return written(text.print(), ExitCode::SUCCESS);
         }
         Ok(Parsed::Print(text)) => {
-            let _ = io::stdout().write_all(&text);
-            return ExitCode::SUCCESS;
+            return written(io::stdout().write_all(&text), ExitCode::SUCCESS);
         }
         Err(error) => return fail(&error.to_string(), EXIT_SETTING),
     };

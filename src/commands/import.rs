@@ -17,9 +17,9 @@ pub(super) async fn import(source: Options, settings: &Settings) -> Result<ExitC
     workshop.close().await;
     Ok(match account {
         Ok(account) => {
-            print(&account);
+            let code = print(&account, ExitCode::SUCCESS);
             if account.adds_up() {
-                ExitCode::SUCCESS
+                code
             } else {
                 fail("not every message is accounted for: please report this", 1)
             }

@@ -5,7 +5,7 @@ mod serve;
 mod store;
 
 use std::{
-    io::{self, Write},
+    io::{self, ErrorKind, Write},
     process::ExitCode,
 };
 
@@ -40,18 +40,25 @@ pub(crate) async fn run(command: Command, settings: Settings) -> Result<ExitCode
 /// Prints what a command came to.
 fn printed<E: std::fmt::Display>(result: Result<impl std::fmt::Display, E>) -> ExitCode {
     match result {
-        Ok(text) => {
-            print(text);
-            ExitCode::SUCCESS
-        }
+        Ok(text) => print(text, ExitCode::SUCCESS),
         Err(error) => fail(&error.to_string(), 1),
     }
 }
 
-/// Prints what somebody may want to read. Where nobody reads any more, as behind `| head`, the
-/// command has done its work all the same.
-fn print(text: impl std::fmt::Display) {
-    let _ = write!(io::stdout(), "{text}");
+/// Prints what somebody may want to read; the status to exit with.
+fn print(text: impl std::fmt::Display, code: ExitCode) -> ExitCode {
+    written(write!(io::stdout(), "{text}"), code)
+}
+
+/// The status to exit with once a text was written. Where nobody reads any more, as behind `| head`,
+/// the command has done its work all the same; where what it says is lost, it has not.
+pub(crate) fn written(result: io::Result<()>, code: ExitCode) -> ExitCode {
+    match result.and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            fail(&format!("cannot write to standard output: {error}"), 1)
+        }
+        _ => code,
+    }
 }
 
 /// Says in one line what is wrong.

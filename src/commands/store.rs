@@ -16,22 +16,23 @@ pub(super) async fn migrate(settings: &Settings, only_check: bool) -> Result<Exi
     let database = server::database_address(settings)?;
     if only_check {
         let missing = store::missing_migrations(&database).await?;
-        for migration in &missing {
-            print(format_args!("not applied: {migration}\n"));
-        }
         if !missing.is_empty() {
-            print(format_args!(
+            let mut lines: Vec<String> = Vec::new();
+            lines.extend(
+                missing
+                    .iter()
+                    .map(|migration| format!("not applied: {migration}")),
+            );
+            lines.push(format!(
                 "the tables of the {database} are not up to date: run `letterbox migrate`\n"
             ));
-            return Ok(ExitCode::FAILURE);
+            return Ok(print(lines.join("\n"), ExitCode::FAILURE));
         }
     } else {
         store::migrate(&database).await?;
     }
-    print(format_args!(
-        "the tables of the {database} are up to date\n"
-    ));
-    Ok(ExitCode::SUCCESS)
+    let line = format!("the tables of the {database} are up to date\n");
+    Ok(print(line, ExitCode::SUCCESS))
 }
 
 /// Recomputes what is stored, and prints what disagrees.
@@ -45,16 +46,14 @@ pub(super) async fn check(settings: &Settings, repair: bool) -> Result<ExitCode,
     };
     let report = store::check(&database, &progress).await?;
     progress.end();
-    for repaired in &repaired {
-        print(format_args!("{repaired}\n"));
-    }
-    for disagreement in &report.disagreements {
-        print(format_args!("{disagreement}\n"));
-    }
-    print(format_args!("{report}\n"));
-    Ok(if report.disagreements.is_empty() {
+    let mut lines: Vec<String> = Vec::new();
+    lines.extend(repaired.iter().map(ToString::to_string));
+    lines.extend(report.disagreements.iter().map(ToString::to_string));
+    lines.push(format!("{report}\n"));
+    let code = if report.disagreements.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE
-    })
+    };
+    Ok(print(lines.join("\n"), code))
 }

@@ -128,6 +128,29 @@ async fn a_command_whose_reader_has_gone_has_done_its_work() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_whose_words_are_lost_says_that_they_are() {
+    let deployment = Deployment::new(Database::Sqlite).await;
+    fs::write(deployment.folder().join("secret"), "a secret").expect("written");
+    for arguments in [
+        "migrate",
+        "check",
+        "config",
+        "--help",
+        "man",
+        "token --key=secret --user=ana",
+    ] {
+        let mut shell = Command::new("bash");
+        shell
+            .current_dir(deployment.folder())
+            .args(["-c", &format!("\"$0\" {arguments} > /dev/full")])
+            .arg(env!("CARGO_BIN_EXE_letterbox"))
+            .env("LETTERBOX_DATABASE_URL", deployment.url());
+        let line = Process::start(shell).refused(1).await;
+        assert!(line.contains("standard output"), "{arguments}: {line}");
+    }
+}
+
 /// Asks a server for its health, as its own container would.
 fn health(deployment: &Deployment, server: &Server, arguments: &[&str]) -> Process {
     let mut command = deployment.command(&["health"]);
