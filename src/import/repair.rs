@@ -60,8 +60,9 @@ pub(super) fn contents(mut text: String, findings: &mut Findings) -> Vec<Content
 }
 
 /// A time as Django writes it, in UTC.
-pub(super) fn time(text: Option<&str>) -> Option<Time> {
-    let text = text?.replacen('T', " ", 1).replace('Z', "+00:00");
+pub(super) fn time(text: Option<&[u8]>) -> Option<Time> {
+    let text = std::str::from_utf8(text?).ok()?;
+    let text = text.replacen('T', " ", 1).replace('Z', "+00:00");
     let with_offset = DateTime::parse_from_str(&text, "%Y-%m-%d %H:%M:%S%.f%:z");
     let micros = with_offset
         .map(|time| time.timestamp_micros())
@@ -183,13 +184,14 @@ mod tests {
     #[test]
     fn a_time_is_read_as_django_writes_it() {
         let check = |text: &str, micros: Option<i64>| {
-            assert_eq!(time(Some(text)), micros.map(Time), "{text}");
+            assert_eq!(time(Some(text.as_bytes())), micros.map(Time), "{text}");
         };
         check("1970-01-01 00:00:01", Some(1_000_000));
         check("1970-01-01 00:00:00.000007", Some(7));
         check("1970-01-01T01:00:00.5+01:00", Some(500_000));
         check("1970-01-01 00:00:00Z", Some(0));
         check("yesterday", None);
+        assert_eq!(time(Some(b"2020-01-01 00:00:0\xff")), None);
         assert_eq!(time(None), None);
     }
 

@@ -112,13 +112,13 @@ impl Source {
         }
     }
 
-    /// A time as text, in UTC.
+    /// A time as [`text`](Self::text), in UTC.
     pub(super) fn time(&self, value: &str) -> String {
         match self {
-            Self::Sqlite(_) => format!("CAST({value} AS TEXT)"),
-            Self::Postgres(_) => {
-                format!("to_char({value} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')")
-            }
+            Self::Sqlite(_) => self.text(value),
+            Self::Postgres(_) => self.text(&format!(
+                "to_char({value} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+            )),
         }
     }
 }

@@ -23,16 +23,16 @@ pub(super) type UserRow = (Bytes, Bytes, Bytes, Bytes, Bytes);
 pub(super) type PersonRow = (Bytes, i64, Bytes);
 
 /// A thread: key, UUID, subject, creation, last change.
-pub(super) type ThreadRow = (i64, Bytes, Bytes, Option<String>, Option<String>);
+pub(super) type ThreadRow = (i64, Bytes, Bytes, Bytes, Bytes);
 
 /// A row of a user in a thread: thread, person, unread, deleted.
 pub(super) type UserThreadRow = (i64, Bytes, i64, Bytes, i64, i64);
 
 /// Somebody who has written in a thread: thread, person, when last.
-pub(super) type SenderRow = (i64, Bytes, i64, Bytes, Option<String>);
+pub(super) type SenderRow = (i64, Bytes, i64, Bytes, Bytes);
 
 /// A message: thread, key, UUID, person, time, content.
-pub(super) type MessageRow = (i64, i64, Bytes, Bytes, i64, Bytes, Option<String>, Bytes);
+pub(super) type MessageRow = (i64, i64, Bytes, Bytes, i64, Bytes, Bytes, Bytes);
 
 /// The tables, and how their users are told apart.
 pub(super) struct Tables {

@@ -12,6 +12,7 @@ mod deployment;
 mod distributed;
 mod ending;
 mod failing;
+mod importing;
 mod in_flight;
 mod killed;
 mod logging;
