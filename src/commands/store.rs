@@ -17,12 +17,10 @@ pub(super) async fn migrate(settings: &Settings, only_check: bool) -> Result<Exi
     if only_check {
         let missing = store::missing_migrations(&database).await?;
         if !missing.is_empty() {
-            let mut lines: Vec<String> = Vec::new();
-            lines.extend(
-                missing
-                    .iter()
-                    .map(|migration| format!("not applied: {migration}")),
-            );
+            let missing = missing.iter();
+            let mut lines: Vec<String> = missing
+                .map(|migration| format!("not applied: {migration}"))
+                .collect();
             lines.push(format!(
                 "the tables of the {database} are not up to date: run `letterbox migrate`\n"
             ));
@@ -46,9 +44,9 @@ pub(super) async fn check(settings: &Settings, repair: bool) -> Result<ExitCode,
     };
     let report = store::check(&database, &progress).await?;
     progress.end();
-    let mut lines: Vec<String> = Vec::new();
-    lines.extend(repaired.iter().map(ToString::to_string));
-    lines.extend(report.disagreements.iter().map(ToString::to_string));
+    let repaired = repaired.iter().map(ToString::to_string);
+    let disagreements = report.disagreements.iter().map(ToString::to_string);
+    let mut lines: Vec<String> = repaired.chain(disagreements).collect();
     lines.push(format!("{report}\n"));
     let code = if report.disagreements.is_empty() {
         ExitCode::SUCCESS

@@ -103,7 +103,7 @@ pub trait Store: Send + Sync + 'static {
     async fn log_heads(&self, tenants: &[TenantId]) -> Result<Vec<(TenantId, LogPosition)>>;
 
     /// Of a bounded number of tenants, by name, after this one: those that hold something which
-    /// [`Transaction::expire`] would remove. Also the last one that was looked at, where there may be more.
+    /// [`Transaction::expire`] would remove. Also the last one that was looked at; none where there are no more.
     async fn tenants_to_expire(
         &self,
         after: Option<&TenantId>,

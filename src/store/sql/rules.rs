@@ -20,6 +20,7 @@ pub(super) const TABLES: &[&str] = &[
 /// These look at several tenants, or at none.
 const ACROSS_TENANTS: &[&str] = &[
     "secret",
+    "last_of_tenants",
     "tenants_to_expire",
     "log_heads",
     "sizes_of_tenants",

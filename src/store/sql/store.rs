@@ -315,17 +315,23 @@ where
         after: Option<&TenantId>,
         expiry: Expiry,
     ) -> Result<(Vec<TenantId>, Option<TenantId>)> {
+        let (pool, statements) = (&self.shared.pools.feed, &self.shared.statements);
+        let after = after.map_or("", TenantId::as_str);
+        let params = [Param::Text(after), Param::Int(TENANTS_AT_ONCE)];
+        let last = self.answer(pool, &statements.last_of_tenants, &params);
+        let (last,): (Option<TenantId>,) = parse(&last.await?)?;
+        let Some(last) = last else {
+            return Ok((Vec::new(), None));
+        };
         let params = [
-            Param::Text(after.map_or("", TenantId::as_str)),
-            Param::Int(TENANTS_AT_ONCE),
+            Param::Text(after),
+            Param::Text(last.as_str()),
             Param::Int(expiry.events_before.0),
             Param::Int(expiry.requests_before.0),
         ];
-        let sql = &self.shared.statements.tenants_to_expire;
-        let json = self.answer(&self.shared.pools.feed, sql, &params).await?;
-        let (found, count, last): (Option<Vec<TenantId>>, i64, Option<TenantId>) = parse(&json)?;
-        let more = last.filter(|_| count == TENANTS_AT_ONCE);
-        Ok((found.unwrap_or_default(), more))
+        let found = self.answer(pool, &statements.tenants_to_expire, &params);
+        let found: Option<Vec<TenantId>> = parse(&found.await?)?;
+        Ok((found.unwrap_or_default(), Some(last)))
     }
 
     async fn announce(&self, tenants: &[TenantId]) -> Result<()> {

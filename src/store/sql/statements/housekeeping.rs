@@ -43,15 +43,17 @@ pub(super) const EXPIRE_REQUESTS: &str =
             SELECT user_number, request_id FROM requests WHERE tenant = $1 AND time < $2
             ORDER BY time LIMIT $3)";
 
-/// Of so many tenants (`$2`) by name, after this one (`$1`): those that hold events older than `$3` (more
-/// than the one that is kept), or request ids older than `$4`; how many were looked at, and the last one.
+/// The last of so many tenants (`$2`) by name, after this one (`$1`).
+pub(super) const LAST_OF_TENANTS: &str = "SELECT CAST(json_array(max(h.tenant)) AS text)
+        FROM (SELECT p.tenant FROM log_heads p WHERE p.tenant > $1
+            ORDER BY p.tenant LIMIT $2) AS h";
+
+/// Of the tenants by name, after one (`$1`) and up to another (`$2`): those that hold events older than `$3`
+/// (more than the one that is kept), or request ids older than `$4`. They are a range and no subquery,
+/// since a distributed Postgres asks its nodes only where all that is read are tables, joined by their tenants.
 pub(super) const TENANTS_TO_EXPIRE: &str =
-    "WITH page AS MATERIALIZED (SELECT p.tenant FROM log_heads p WHERE p.tenant > $1
-            ORDER BY p.tenant LIMIT $2)
-        SELECT CAST(json_array(
-            (SELECT json_group_array(h.tenant) FROM page h
-                WHERE (SELECT e.time FROM events e WHERE e.tenant = h.tenant
-                    ORDER BY e.position LIMIT 1 OFFSET 1) < $3
-                OR EXISTS (SELECT 1 FROM requests r WHERE r.tenant = h.tenant AND r.time < $4)),
-            (SELECT count(*) FROM page),
-            (SELECT max(h.tenant) FROM page h)) AS text)";
+    "SELECT CAST(json_group_array(h.tenant) AS text) FROM log_heads h
+        WHERE h.tenant > $1 AND h.tenant <= $2
+        AND ((SELECT e.time FROM events e WHERE e.tenant = h.tenant
+                ORDER BY e.position LIMIT 1 OFFSET 1) < $3
+            OR EXISTS (SELECT 1 FROM requests r WHERE r.tenant = h.tenant AND r.time < $4))";

@@ -188,7 +188,9 @@ statements! {
     expire_audience = housekeeping::EXPIRE_AUDIENCE;
     /// Removes request ids older than `$2`, at most `$3`.
     expire_requests = housekeeping::EXPIRE_REQUESTS;
-    /// Of so many (`$2`) tenants after this one (`$1`): those that hold events older than `$3` (more than
-    /// the one that is kept), or request ids older than `$4`.
+    /// The last of so many (`$2`) tenants after this one (`$1`).
+    last_of_tenants = housekeeping::LAST_OF_TENANTS;
+    /// Of the tenants after one (`$1`) and up to another (`$2`): those that hold events older than `$3` (more
+    /// than the one that is kept), or request ids older than `$4`.
     tenants_to_expire = housekeeping::TENANTS_TO_EXPIRE;
 }
