@@ -224,9 +224,15 @@ impl Live {
 
     /// Notes that the log was looked at, and has nothing after the position.
     pub(super) fn look(&mut self) {
+        self.hear();
+        self.asking_since = None;
+    }
+
+    /// Notes that the log was heard to have nothing after the position. Who has asked it waits on.
+    pub(super) fn hear(&mut self) {
         self.looked = Instant::now();
         self.failing_since = None;
-        self.asking_since = None;
+        self.asking_since = self.asking_since.map(|_| self.looked);
         if self.position.number >= self.seen {
             self.seen = self.position.number;
             self.behind_since = None;

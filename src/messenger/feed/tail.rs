@@ -107,7 +107,7 @@ impl Tail {
         let concerns = live.concerns(&written.told);
         if !live.reading && live.position == written.after && !concerns {
             live.position = written.through;
-            live.look();
+            live.hear();
             return;
         }
         live.see(written.through);

@@ -131,6 +131,23 @@ async fn a_watch_whose_log_is_asked_for_and_never_answers_ends_after_an_interval
 
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
+async fn what_is_written_here_does_not_hide_that_the_log_was_asked_for_and_does_not_answer(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let service = Service::with_heartbeats(database, INTERVAL).await;
+    let (ana, ben) = (service.user("ana"), service.user("ben"));
+    let mut watch = ben.watch(None).await;
+    let asked = service.faults.count(Point::LogHeads);
+    service.faults.always(Point::LogHeads, Fault::Hangs);
+    service.faults.reached(Point::LogHeads, asked + 1).await;
+    ana.start("plans", &["cleo"], "Lunch?").await.unwrap();
+    let (lines, error) = watch.end().await;
+    assert_eq!(lines, [""; 0]);
+    assert_unavailable::<()>(Err(error));
+}
+
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_watch_that_begins_while_the_log_cannot_be_read_is_refused_or_waits(
     #[values(Database::Sqlite, Database::Postgres)] database: Database,
 ) {
