@@ -137,6 +137,7 @@ async fn what_is_written_here_does_not_hide_that_the_log_was_asked_for_and_does_
     let service = Service::with_heartbeats(database, INTERVAL).await;
     let (ana, ben) = (service.user("ana"), service.user("ben"));
     let mut watch = ben.watch(None).await;
+    watch.heartbeat().await;
     let asked = service.faults.count(Point::LogHeads);
     service.faults.always(Point::LogHeads, Fault::Hangs);
     service.faults.reached(Point::LogHeads, asked + 1).await;
