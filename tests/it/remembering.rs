@@ -139,3 +139,32 @@ async fn what_one_command_did_the_next_one_sees_though_nothing_is_read_anew(
         assert_eq!(ben.summary().await.unread_message_count, 1);
     }
 }
+
+/// Of most users it need not ask again, whatever thread they are in; of others it has to.
+#[rstest]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_counts_for_those_whom_a_server_remembers_and_for_those_whom_it_does_not(
+    #[values(Database::Sqlite, Database::Postgres)] database: Database,
+) {
+    let server = TestServer::start(database).await;
+    let ana = server.client("ana");
+    let plans = ana.start("plans", &["ben", "cleo"], "Lunch?").await.thread;
+    let news = ana.start("news", &["dan", "eve"], "Hear this").await.thread;
+    let server = server.restart().await;
+    let ana = server.client("ana");
+    ana.start("hello", &["dan", "eve"], "Hello").await;
+    for (thread, people) in [(plans, ["ben", "cleo"]), (news, ["dan", "eve"])] {
+        let reply = ana.reply(&thread, "And more").await;
+        let participants = reply.view.thread.unwrap().participants;
+        let participants: Vec<_> = participants.iter().map(|user| &user.id).collect();
+        assert_eq!(participants, ["ana", people[0], people[1]]);
+        for user in people {
+            let client = server.client(user);
+            assert_eq!(client.view(&thread).await.unread_count, 2, "{user}");
+            let unread = client.list(Folder::Unread).await.threads;
+            let unread = unread.iter().map(|view| view.unread_count);
+            let summary = client.summary().await;
+            assert_eq!(summary.unread_message_count, unread.sum::<i32>(), "{user}");
+        }
+    }
+}

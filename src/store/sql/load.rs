@@ -1,11 +1,11 @@
 //! What a batch touches: from the needs to parameters, and from the answer to the model's rows.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::{
     Param, json_rows,
     numbers::UserNumbers,
-    rows::{self, FullHeadRow, List, LoadAnswer, hex, parse},
+    rows::{self, FullHeadRow, List, LoadAnswer, hex},
 };
 use crate::{
     model::{
@@ -41,9 +41,21 @@ fn present<Row>(rows: List<Option<Row>>) -> impl Iterator<Item = Row> {
     rows.unwrap_or_default().into_iter().flatten()
 }
 
-/// The rows as the model knows them: users by id. Also the users' numbers.
-pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
-    let answer: LoadAnswer = parse(json)?;
+/// The numbers of those who take part in the threads of an answer, and are neither in it nor known.
+pub(super) fn strangers(answer: &LoadAnswer, known: &UserNumbers) -> Vec<i64> {
+    let users = answer.users.iter().flatten().flatten();
+    let users: HashSet<i64> = users.map(|row| row.number).collect();
+    let participants = answer.participants.iter().flatten().flatten().flatten();
+    let numbers: HashSet<i64> = participants.map(|row| row.user).collect();
+    let strangers = numbers.difference(&users).copied();
+    strangers
+        .filter(|number| known.user(*number).is_none())
+        .collect()
+}
+
+/// The rows as the model knows them: users by id, whom the answer tells of or who are known. Also the
+/// numbers of those whom it tells of.
+pub(super) fn rows(answer: LoadAnswer, known: &UserNumbers) -> Result<(Loaded, UserNumbers)> {
     let highest = answer.highest_user.unwrap_or(0);
     let (head, sizes) = answer
         .head
@@ -64,8 +76,9 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
         loaded.users.insert(id, record);
     }
     let id_of = |number: i64| -> Result<UserId> {
-        let id = ids.get(&number).cloned();
-        id.ok_or_else(|| Error::defect("a number without a user"))
+        let id = ids.get(&number).or_else(|| known.user(number));
+        id.cloned()
+            .ok_or_else(|| Error::defect("a number without a user"))
     };
 
     for row in present(answer.threads) {
@@ -135,6 +148,5 @@ pub(super) fn answer(json: &str) -> Result<(Loaded, UserNumbers)> {
             .sent_up_to
             .insert((user, ThreadId(thread.id()), number), count);
     }
-    let numbers = ids.into_iter().map(|(number, id)| (id, number)).collect();
-    Ok((loaded, UserNumbers::new(numbers, highest)))
+    Ok((loaded, UserNumbers::new(ids, highest)))
 }

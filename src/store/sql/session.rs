@@ -6,10 +6,12 @@ use super::{
     Backend, Param, Statements,
     backend::{Basis, Unsaved},
     insert::{Commit, Rows},
+    json_rows,
     kept::{InUse, answer},
     load,
     memory::Memory,
     numbers::UserNumbers,
+    rows::{LoadAnswer, parse},
     save,
     shared::Shared,
     statements::Asked,
@@ -92,7 +94,8 @@ impl<DB: Backend> Session<DB> {
     /// Loads what a batch touches.
     pub(super) async fn load(&mut self, tenant: &TenantId, needs: &Needs) -> Result<Loaded> {
         let former = self.shared.memories.take(tenant);
-        let (loaded, numbers) = self.look_up(tenant, needs).await?;
+        let answer = self.look_up(tenant, needs, true).await?;
+        let (loaded, numbers) = load::rows(answer, &UserNumbers::default())?;
         self.memory = Memory::of(&loaded, numbers, former);
         self.remembered = false;
         Ok(loaded)
@@ -111,27 +114,57 @@ impl<DB: Backend> Session<DB> {
         let lacking = memory.lacks(needs);
         let mut loaded = Loaded::default();
         self.memory = memory;
-        if lacking != Needs::default() {
-            let (found, numbers) = self.look_up(tenant, &lacking).await?;
-            if !self.memory.holds_at(&found) {
-                return self.load(tenant, needs).await;
-            }
-            let former = std::mem::take(&mut self.memory);
-            self.memory = Memory::of(&found, numbers, Some(former));
-            loaded = found;
-        }
         if lacking == Needs::default() {
             self.shared.metrics.writer.loaded(LoadedFrom::Memory);
+        } else {
+            let Some(found) = self.look_up_lacking(tenant, &lacking).await? else {
+                return self.load(tenant, needs).await;
+            };
+            loaded = found;
         }
         self.remembered = true;
         Ok(self.memory.fill(needs, loaded))
+    }
+
+    /// Loads what is not remembered, as of the event that what is remembered is; none where there is a newer one.
+    async fn look_up_lacking(
+        &mut self,
+        tenant: &TenantId,
+        lacking: &Needs,
+    ) -> Result<Option<Loaded>> {
+        // Where most of the tenant's users are remembered, to ask for the few others by themselves costs less
+        // than to load all who take part: replies to threads that are not remembered 2.4 k → 2.8 k.
+        let people = !self.memory.numbers.are_of_most();
+        let answer = self.look_up(tenant, lacking, people).await?;
+        let strangers = load::strangers(&answer, &self.memory.numbers);
+        if !strangers.is_empty() {
+            let strangers: Vec<_> = strangers.into_iter().map(|number| (number,)).collect();
+            let params = [Param::Text(tenant.as_str()), json_rows(&strangers)?];
+            let met = self.fetch(|sql| &sql.load_users, &params).await?;
+            if self.learn(parse(&met.unwrap_or_default())?)?.is_none() {
+                return Ok(None);
+            }
+        }
+        self.learn(answer)
+    }
+
+    /// Remembers what was loaded, provided that it is as of the same event.
+    fn learn(&mut self, answer: LoadAnswer) -> Result<Option<Loaded>> {
+        let (loaded, numbers) = load::rows(answer, &self.memory.numbers)?;
+        if !self.memory.holds_at(&loaded) {
+            return Ok(None);
+        }
+        let former = std::mem::take(&mut self.memory);
+        self.memory = Memory::of(&loaded, numbers, Some(former));
+        Ok(Some(loaded))
     }
 
     /// Whether what was loaded last is still so.
     pub(super) async fn holds(&mut self, tenant: &TenantId) -> Result<bool> {
         // What was loaded, all at once, was so at that moment.
         if self.remembered {
-            let (now, _) = self.look_up(tenant, &Needs::default()).await?;
+            let now = self.look_up(tenant, &Needs::default(), false).await?;
+            let (now, _) = load::rows(now, &UserNumbers::default())?;
             if !self.memory.holds_at(&now) {
                 return Ok(false);
             }
@@ -140,7 +173,13 @@ impl<DB: Backend> Session<DB> {
         Ok(true)
     }
 
-    async fn look_up(&mut self, tenant: &TenantId, needs: &Needs) -> Result<(Loaded, UserNumbers)> {
+    /// Asks for what is needed, with or without the users who take part in the threads.
+    async fn look_up(
+        &mut self,
+        tenant: &TenantId,
+        needs: &Needs,
+        people: bool,
+    ) -> Result<LoadAnswer> {
         self.shared.metrics.writer.loaded(LoadedFrom::Tables);
         let [users, threads, messages, requests, marks] = load::params(needs)?;
         let tenant = Param::Text(tenant.as_str());
@@ -150,9 +189,10 @@ impl<DB: Backend> Session<DB> {
             messages: !needs.messages.is_empty(),
             requests: !needs.requests.is_empty(),
             marks: !needs.sent_up_to.is_empty(),
+            people,
         };
         let json = self.fetch(|sql| sql.load(asked), &params).await?;
-        load::answer(&json.unwrap_or_default())
+        parse(&json.unwrap_or_default())
     }
 
     /// Saves what a batch changed, in the transaction that is under way.

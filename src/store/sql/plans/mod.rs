@@ -73,6 +73,10 @@ fn parameters(name: &str, many: i64) -> Vec<Param<'static>> {
             parameters = vec![Param::Text("default")];
             parameters.extend(rows.map(Result::unwrap));
         }
+        "load_users" => {
+            let numbers = json_rows(&[(1,), (many / 2,)]).unwrap();
+            parameters = vec![Param::Text("default"), numbers];
+        }
         "users" => parameters = vec![Param::Text("default"), Param::Int(0), Param::Int(PAGE)],
         "size_of_tenant" => parameters = vec![Param::Text("default")],
         "sizes_of_tenants" => parameters = vec![Param::Text(""), Param::Int(PAGE)],

@@ -8,6 +8,8 @@ pub(in crate::store::sql) struct Asked {
     pub(in crate::store::sql) messages: bool,
     pub(in crate::store::sql) requests: bool,
     pub(in crate::store::sql) marks: bool,
+    /// The users who take part in the threads, too.
+    pub(in crate::store::sql) people: bool,
 }
 
 impl Asked {
@@ -18,19 +20,26 @@ impl Asked {
             messages: index & 2 != 0,
             requests: index & 4 != 0,
             marks: index & 8 != 0,
+            people: index & 16 != 0,
         })
     }
 
     pub(in crate::store::sql) fn index(self) -> usize {
-        [self.threads, self.messages, self.requests, self.marks]
-            .into_iter()
-            .enumerate()
-            .map(|(bit, asked)| usize::from(asked) << bit)
-            .sum()
+        [
+            self.threads,
+            self.messages,
+            self.requests,
+            self.marks,
+            self.people,
+        ]
+        .into_iter()
+        .enumerate()
+        .map(|(bit, asked)| usize::from(asked) << bit)
+        .sum()
     }
 }
 
-const COMBINATIONS: usize = 16;
+const COMBINATIONS: usize = 32;
 
 /// What a batch touches: `$2` users, `$3` threads, `$4` messages, `$5` requests (user, id),
 /// `$6` marks (user, thread, number).
@@ -63,7 +72,7 @@ pub(super) fn load(asked: Asked) -> String {
     }
     let named = [
         Some(NAMED_USERS),
-        by_thread.then_some(USERS_OF_PARTICIPANTS),
+        (by_thread && asked.people).then_some(USERS_OF_PARTICIPANTS),
     ];
     lists.push(list("wanted_users", named));
 
@@ -79,6 +88,15 @@ pub(super) fn load(asked: Asked) -> String {
     let lists = lists.join(",\n");
     format!(
         "WITH {lists} SELECT CAST(json_array({HEAD}, {UNLOGGED}, {HIGHEST_USER}, {found}) AS text)"
+    )
+}
+
+/// The users of these numbers (`$2`), in the same columns.
+pub(super) fn load_users() -> String {
+    let lists = list("wanted_users", [Some(NUMBERED_USERS), None]);
+    format!(
+        "WITH {lists} SELECT CAST(json_array({HEAD}, {UNLOGGED}, {HIGHEST_USER}, {FOUND_USERS},
+            NULL, NULL, NULL, NULL, NULL) AS text)"
     )
 }
 
@@ -111,6 +129,7 @@ const NAMED_USERS: &str = concat!(
     user_number!("i.value->>0"),
     " AS number FROM rows_of($2) AS i"
 );
+const NUMBERED_USERS: &str = "SELECT CAST(i.value->>0 AS bigint) AS number FROM rows_of($2) AS i";
 const USERS_OF_PARTICIPANTS: &str = "SELECT CAST(p.value->>1 AS bigint) AS number
     FROM participants_of_threads w CROSS JOIN elements_of(w.of_one) AS p";
 

@@ -37,6 +37,8 @@ macro_rules! statements {
             $($(#[$doc])* pub(in crate::store::sql) $name: Arc<str>,)*
             /// What a batch touches, by what is asked for.
             loads: Vec<Arc<str>>,
+            /// The users of some numbers (`$2`).
+            pub(in crate::store::sql) load_users: Arc<str>,
         }
 
         impl Statements {
@@ -45,6 +47,7 @@ macro_rules! statements {
                 let loads = Asked::all().map(|asked| DB::dialect(&load::load(asked)).into());
                 Self {
                     loads: loads.collect(),
+                    load_users: DB::dialect(&load::load_users()).into(),
                     $($name: DB::dialect($sql).into(),)*
                 }
             }
@@ -68,7 +71,7 @@ macro_rules! statements {
             #[cfg(test)]
             pub(crate) fn all(&self) -> Vec<(&'static str, &Arc<str>)> {
                 let loads = self.loads.iter().map(|sql| ("load", sql));
-                loads.chain([$((stringify!($name), &self.$name),)*]).collect()
+                loads.chain([("load_users", &self.load_users)]).chain([$((stringify!($name), &self.$name),)*]).collect()
             }
         }
     };
