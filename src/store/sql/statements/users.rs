@@ -63,11 +63,13 @@ pub(super) const TENANT: &str = concat!(
     ") AS text) FROM log_heads h WHERE h.tenant = $1"
 );
 
-/// How much each of so many (`$2`) tenants holds, by name, after this one (`$1`).
+/// How much each of so many (`$2`) tenants holds, by name, after this one (`$1`). It is looked up beside the
+/// head, and not for what a subquery has found, since a distributed Postgres asks its nodes only where all that
+/// is read are tables, joined by their tenants.
 pub(super) const TENANTS: &str = concat!(
-    "SELECT CAST(json_group_array(",
+    "SELECT CAST(json_group_array(nested(w.size) ORDER BY w.tenant) AS text)
+        FROM (SELECT h.tenant, ",
     tenant!("h.tenant"),
-    " ORDER BY h.tenant) AS text)
-        FROM (SELECT p.tenant FROM log_heads p WHERE p.tenant > $1
-            ORDER BY p.tenant LIMIT $2) AS h"
+    " AS size
+            FROM log_heads h WHERE h.tenant > $1 ORDER BY h.tenant LIMIT $2) AS w"
 );
