@@ -140,6 +140,12 @@ async fn what_one_command_did_the_next_one_sees_though_nothing_is_read_anew(
     }
 }
 
+/// How many of a server's batches have waited for their tenant's turn.
+async fn turns_taken(server: &TestServer) -> i64 {
+    let series = "letterbox_writer_step_seconds_count{step=\"turn\"}";
+    server.scrape().await.count(series)
+}
+
 /// Of most users it need not ask again, whatever thread they are in; of others it has to.
 #[rstest]
 #[tokio::test(flavor = "multi_thread")]
@@ -153,14 +159,20 @@ async fn a_reply_counts_for_those_whom_a_server_remembers_and_for_those_whom_it_
     let server = server.restart().await;
     let ana = server.client("ana");
     ana.start("hello", &["dan", "eve"], "Hello").await;
-    for (thread, people) in [(plans, ["ben", "cleo"]), (news, ["dan", "eve"])] {
-        let reply = ana.reply(&thread, "And more").await;
+    let turns = turns_taken(&server).await;
+    let threads = [(&plans, ["ben", "cleo"]), (&news, ["dan", "eve"])];
+    for (thread, people) in threads {
+        let reply = ana.reply(thread, "And more").await;
         let participants = reply.view.thread.unwrap().participants;
         let participants: Vec<_> = participants.iter().map(|user| &user.id).collect();
         assert_eq!(participants, ["ana", people[0], people[1]]);
+    }
+    // With the turn all would be loaded anew.
+    assert_eq!(turns_taken(&server).await, turns);
+    for (thread, people) in threads {
         for user in people {
             let client = server.client(user);
-            assert_eq!(client.view(&thread).await.unread_count, 2, "{user}");
+            assert_eq!(client.view(thread).await.unread_count, 2, "{user}");
             let unread = client.list(Folder::Unread).await.threads;
             let unread = unread.iter().map(|view| view.unread_count);
             let summary = client.summary().await;

@@ -66,7 +66,8 @@ async fn nobody_waits_for_what_is_committed_to_be_taken_into_the_database_file(
     let service = Service::start(database).await;
     let taken_in = service.faults.count(Point::TakeIn);
     let gate = service.faults.hold(Point::TakeIn);
-    let lunch = service.user("ana").start("plans", &["ben"], "Lunch?").await;
+    let ana = service.user("ana");
+    let lunch = soon("an answer", ana.start("plans", &["ben"], "Lunch?")).await;
     assert_eq!(lunch.unwrap().0.content, "Lunch?");
     service.faults.reached(Point::TakeIn, taken_in + 1).await;
     gate.open();
