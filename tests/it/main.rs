@@ -23,6 +23,7 @@ mod identity;
 mod inbox;
 mod layers;
 mod limits;
+mod many_readers;
 mod marking;
 mod metrics;
 mod outages;

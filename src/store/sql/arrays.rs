@@ -4,7 +4,10 @@
 
 use sqlx::{Arguments, error::BoxDynError, postgres::PgArguments};
 
-use super::insert::{Commit, Insert, Kind, Rows, Value};
+use super::{
+    Param,
+    insert::{Commit, Insert, Kind, Rows, Value},
+};
 use crate::model::TenantId;
 
 /// A tenant's head row, locked until the commit, if the log still ends with an event, nothing has changed
@@ -118,4 +121,48 @@ fn add_columns(arguments: &mut PgArguments, rows: &Rows<'_>) -> Result<(), BoxDy
         }
     }
     Ok(())
+}
+
+/// The text that makes several reads: the one that makes one, for each row of its parameters. The tenant is
+/// the first, and the same for all; the last of ours are the places that the answers have.
+pub(super) fn together(sql: &str, params: &[Param<'_>]) -> String {
+    let mut inner = sql.to_owned();
+    let mut columns = Vec::new();
+    for (param, number) in params.iter().zip(1..).skip(1) {
+        inner = inner.replace(&format!("${number}"), &format!("read.p{number}"));
+        columns.push(format!("unnest(${number}::{}[]) AS p{number}", kind(param)));
+    }
+    let place = params.len() + 1;
+    let columns = columns.join(", ");
+    format!(
+        "SELECT read.place, ({inner}) FROM (SELECT {columns}, unnest(${place}::bigint[]) AS place) AS read"
+    )
+}
+
+/// The tenant, and several reads' other parameters as an array each.
+pub(super) fn of_reads(reads: &[&[Param<'_>]]) -> Result<PgArguments, BoxDynError> {
+    let mut arguments = PgArguments::default();
+    let Some([tenant, others @ ..]) = reads.first() else {
+        return Ok(arguments);
+    };
+    arguments.add(tenant.text())?;
+    for (index, param) in others.iter().enumerate() {
+        let column = reads.iter().filter_map(|read| read.get(index + 1));
+        match param {
+            Param::Int(_) => arguments.add(column.map(Param::int).collect::<Vec<_>>()),
+            Param::Id(_) => arguments.add(column.map(Param::id).collect::<Vec<_>>()),
+            _ => arguments.add(column.map(Param::text).collect::<Vec<_>>()),
+        }?;
+    }
+    arguments.add((0..).take(reads.len()).collect::<Vec<i64>>())?;
+    Ok(arguments)
+}
+
+fn kind(param: &Param<'_>) -> &'static str {
+    match param {
+        Param::Text(_) | Param::OwnText(_) => "text",
+        Param::Int(_) => "bigint",
+        Param::Id(_) => "uuid",
+        Param::Rows(_) => "jsonb",
+    }
 }

@@ -44,6 +44,20 @@ pub(crate) trait Backend: Database + Sized {
         params: &[Param<'_>],
     ) -> impl Future<Output = sqlx::Result<Option<String>>> + Send;
 
+    /// Whether reads that wait for a connection are made together. None of them holds a permit.
+    fn reads_together(extras: &Self::Extras) -> bool;
+
+    /// The text that makes several reads in one tenant, given the one of a single read, and parameters as those
+    /// of the single reads are.
+    fn together(sql: &str, params: &[Param<'_>]) -> String;
+
+    /// Runs such a text; says what each read would have been answered, in their order.
+    fn fetch_together(
+        connection: &mut Self::Connection,
+        sql: &Arc<str>,
+        reads: &[&[Param<'_>]],
+    ) -> impl Future<Output = sqlx::Result<Vec<Option<String>>>> + Send;
+
     /// Runs a statement for its effect; says how many rows it wrote.
     fn execute(
         connection: &mut Self::Connection,
@@ -162,10 +176,46 @@ pub(crate) struct Basis {
 /// A statement's parameter.
 pub(crate) enum Param<'a> {
     Text(&'a str),
+    OwnText(String),
     Int(i64),
     Id(Uuid),
     /// A JSON array, an element a row.
     Rows(Box<RawValue>),
+}
+
+impl Param<'_> {
+    /// The same, for as long as it is needed.
+    pub(super) fn to_owned(&self) -> Param<'static> {
+        match self {
+            Self::Text(text) => Param::OwnText((*text).to_owned()),
+            Self::OwnText(text) => Param::OwnText(text.clone()),
+            Self::Int(number) => Param::Int(*number),
+            Self::Id(id) => Param::Id(*id),
+            Self::Rows(rows) => Param::Rows(rows.clone()),
+        }
+    }
+
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::OwnText(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(super) fn int(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(*number),
+            _ => None,
+        }
+    }
+
+    pub(super) fn id(&self) -> Option<Uuid> {
+        match self {
+            Self::Id(id) => Some(*id),
+            _ => None,
+        }
+    }
 }
 
 /// Rows as one parameter, each an array of its columns.
@@ -182,6 +232,7 @@ macro_rules! bind {
         for param in $params {
             query = match param {
                 Param::Text(text) => query.bind(*text),
+                Param::OwnText(text) => query.bind(text.as_str()),
                 Param::Int(number) => query.bind(*number),
                 Param::Id(id) => query.bind(*id),
                 Param::Rows(rows) => query.bind(sqlx::types::Json(&**rows)),

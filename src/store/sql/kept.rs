@@ -94,7 +94,7 @@ impl<DB: Backend> Kept<DB> {
     async fn wait(&self) -> sqlx::Result<OwnedSemaphorePermit> {
         let since = Instant::now();
         let waiting = Arc::clone(&self.permits).acquire_owned();
-        let waited = timeout(self.pool.options().get_acquire_timeout(), waiting).await;
+        let waited = timeout(self.patience(), waiting).await;
         self.metrics.database.waited(self.purpose, since.elapsed());
         let permit = waited.map_err(|_| sqlx::Error::PoolTimedOut)?;
         permit.map_err(|_: AcquireError| sqlx::Error::PoolClosed)
@@ -117,8 +117,13 @@ impl<DB: Backend> Kept<DB> {
     }
 
     /// How many connections there are at most.
-    fn size(&self) -> u32 {
+    pub(super) fn size(&self) -> u32 {
         self.pool.options().get_max_connections()
+    }
+
+    /// How long a connection is waited for at most.
+    pub(super) fn patience(&self) -> Duration {
+        self.pool.options().get_acquire_timeout()
     }
 
     /// One that is idle; those that have grown old are closed instead.

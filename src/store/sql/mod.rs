@@ -12,6 +12,7 @@ mod announcements;
 mod arrays;
 mod backend;
 mod checks;
+mod gathered;
 mod insert;
 mod kept;
 mod load;
@@ -32,6 +33,7 @@ mod shared;
 pub(super) mod sqlite;
 mod statements;
 mod store;
+mod together;
 mod transaction;
 
 pub(super) use backend::{Backend, Param, json_rows};

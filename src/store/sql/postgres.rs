@@ -212,6 +212,26 @@ impl Backend for Postgres {
 
     calls!();
 
+    fn reads_together(extras: &Extras) -> bool {
+        !extras.distributed
+    }
+
+    fn together(sql: &str, params: &[Param<'_>]) -> String {
+        arrays::together(sql, params)
+    }
+
+    async fn fetch_together(
+        connection: &mut PgConnection,
+        sql: &Arc<str>,
+        reads: &[&[Param<'_>]],
+    ) -> sqlx::Result<Vec<Option<String>>> {
+        let arguments = arrays::of_reads(reads).map_err(sqlx::Error::Encode)?;
+        let query = sqlx::query_as_with(AssertSqlSafe(Arc::clone(sql)), arguments);
+        let mut answers: Vec<(i64, Option<String>)> = query.fetch_all(connection).await?;
+        answers.sort_unstable_by_key(|(place, _)| *place);
+        Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+    }
+
     async fn read_permit(_: &Extras) -> Option<ReadPermit<'_>> {
         None
     }

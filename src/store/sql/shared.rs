@@ -7,9 +7,11 @@ use std::{
 
 use super::{
     Backend, Param, Statements,
+    gathered::Gathered,
     insert::{Commit, Insert, Rows},
     kept::{InUse, Kept, answer},
     memory::Memories,
+    together::Texts,
 };
 use crate::{
     metrics::Metrics,
@@ -21,6 +23,8 @@ pub(crate) struct Shared<DB: Backend> {
     pub(super) statements: Statements,
     pub(super) inserts: Inserts,
     pub(super) pools: Pools<DB>,
+    pub(super) gathered: Gathered,
+    pub(super) together: Texts,
     pub(super) memories: Memories,
     pub(super) extras: DB::Extras,
     pub(super) metrics: Arc<Metrics>,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::{
-    Backend, Param, Statements, json_rows,
+    Backend, Param, Statements,
+    gathered::Gathered,
+    json_rows,
     kept::{Kept, answer},
     memory::Memories,
     optimistic::SqlOptimistic,
@@ -11,6 +13,7 @@ use super::{
     rows::{HeadRow, head, parse},
     session::Session,
     shared::{Inserts, Pools, Shared, fetch, go_on_after},
+    together::Texts,
     transaction::SqlTransaction,
 };
 use crate::{
@@ -45,6 +48,8 @@ impl<DB: Backend> SqlStore<DB> {
             statements: Statements::of::<DB>(),
             inserts: Inserts::default(),
             pools,
+            gathered: Gathered::default(),
+            together: Texts::default(),
             memories: Memories::default(),
             extras,
             metrics,
@@ -74,6 +79,17 @@ impl<DB: Backend> SqlStore<DB> {
         params: &[Param<'_>],
     ) -> Result<String> {
         let answer = self.shared.read(pool, sql, params).await?;
+        Ok(answer.unwrap_or_else(|| "null".to_owned()))
+    }
+
+    /// The same, and maybe together with others of the tenant.
+    async fn page(
+        &self,
+        tenant: &TenantId,
+        sql: &Arc<str>,
+        params: &[Param<'_>],
+    ) -> Result<String> {
+        let answer = self.shared.read_page(tenant, sql, params).await?;
         Ok(answer.unwrap_or_else(|| "null".to_owned()))
     }
 }
@@ -154,18 +170,14 @@ where
             event,
             profiles,
         ];
-        let answer = self
-            .answer(&self.shared.pools.readers, sql, &params)
-            .await?;
+        let answer = self.page(tenant, sql, &params).await?;
         reads::inbox(&answer, page, known)
     }
 
     async fn summary(&self, tenant: &TenantId, user: &UserId) -> Result<Summary> {
         let params = [Param::Text(tenant.as_str()), Param::Text(user.as_str())];
         let sql = &self.shared.statements.summary;
-        let json = self
-            .answer(&self.shared.pools.readers, sql, &params)
-            .await?;
+        let json = self.page(tenant, sql, &params).await?;
         reads::summary(&json, user)
     }
 
@@ -232,9 +244,7 @@ where
         if let Some(sender) = &page.exclude_sender {
             params.push(Param::Text(sender.as_str()));
         }
-        let answer = self
-            .answer(&self.shared.pools.readers, sql, &params)
-            .await?;
+        let answer = self.page(tenant, sql, &params).await?;
         reads::thread(&answer, page, known)
     }
 

@@ -116,6 +116,7 @@ fn parameters_of_nothing(name: &str, many: i64) -> Vec<Vec<Param<'static>>> {
 fn literal(param: &Param<'_>) -> (&'static str, String) {
     match param {
         Param::Text(text) => ("text", format!("'{text}'")),
+        Param::OwnText(text) => ("text", format!("'{text}'")),
         Param::Int(number) => ("bigint", number.to_string()),
         Param::Id(id) => ("uuid", format!("'{id}'")),
         Param::Rows(rows) => ("jsonb", format!("'{rows}'")),
@@ -172,15 +173,57 @@ async fn a_read_on_postgres_touches_the_rows_of_its_page_and_no_more(
                 "{read} of nothing touched {touched} rows: {plan:#}"
             );
         }
+        together(&mut connection, read, &sql).await;
     }
     drop(connection);
     drop_database(name).await;
 }
 
+/// Pages that are read together touch the rows that they do alone, and are the same.
+async fn together(connection: &mut PgConnection, read: &str, sql: &Arc<str>) {
+    let mut pages = parameters_of_nothing(read, MANY);
+    if pages.is_empty() {
+        return;
+    }
+    pages.insert(1, parameters(read, MANY));
+    pages.push(parameters(read, MANY / 2));
+    let pages: Vec<&[Param<'_>]> = pages.iter().map(Vec::as_slice).collect();
+    let together: Arc<str> = Postgres::together(sql, pages[0]).into();
+
+    let (mut types, mut values) = (vec!["text".to_owned()], vec![literal(&pages[0][0]).1]);
+    for index in 1..pages[0].len() {
+        let column = pages.iter().map(|params| literal(&params[index]));
+        let (kinds, column): (Vec<_>, Vec<_>) = column.unzip();
+        let kind = format!("{}[]", kinds[0]);
+        values.push(format!("ARRAY[{}]::{kind}", column.join(", ")));
+        types.push(kind);
+    }
+    types.push("bigint[]".to_owned());
+    values.push("ARRAY[0, 1, 2, 3]".to_owned());
+    let plan = explained(connection, &together, &types.join(", "), &values.join(", ")).await;
+    let touched = rows_touched(&plan);
+    let most = 2.0 * (ROWS_MAX + ROWS_OF_NOTHING);
+    assert!(
+        touched <= most,
+        "{read} together touched {touched} rows: {plan:#}"
+    );
+    assert!(!plan.to_string().contains("Seq Scan"), "{read}: {plan:#}");
+
+    let mut alone = Vec::new();
+    for params in &pages {
+        alone.push(Postgres::fetch(connection, sql, params).await.unwrap());
+    }
+    let together = Postgres::fetch_together(connection, &together, &pages).await;
+    assert_eq!(together.unwrap(), alone, "{read}");
+}
+
 /// How Postgres carries a statement out, and with how many rows.
 async fn plan(connection: &mut PgConnection, sql: &str, parameters: &[Param<'_>]) -> Value {
     let (types, values): (Vec<_>, Vec<_>) = parameters.iter().map(literal).unzip();
-    let (types, values) = (types.join(", "), values.join(", "));
+    explained(connection, sql, &types.join(", "), &values.join(", ")).await
+}
+
+async fn explained(connection: &mut PgConnection, sql: &str, types: &str, values: &str) -> Value {
     let prepare = format!("PREPARE this ({types}) AS {sql}");
     connection.execute(AssertSqlSafe(prepare)).await.unwrap();
     let explain = format!("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE this ({values})");
