@@ -66,7 +66,7 @@ impl DatabaseMetrics {
             ),
             waits: families.histograms(
                 "letterbox_database_connection_wait_seconds",
-                "Time that was waited for a connection, where none was free.",
+                "Time that was waited for a connection, where none was free, or for other reads to be made with.",
                 DURATIONS,
                 Pool::LABEL,
             ),

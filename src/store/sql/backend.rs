@@ -24,6 +24,9 @@ pub(crate) trait Backend: Database + Sized {
     /// How writes share it.
     const WRITING: Writing;
 
+    /// Whether reads are made together. Those that are hold no [`ReadPermit`].
+    const READS_TOGETHER: bool;
+
     /// Translates a statement from SQLite's dialect.
     fn dialect(sql: &str) -> String;
 
@@ -44,14 +47,10 @@ pub(crate) trait Backend: Database + Sized {
         params: &[Param<'_>],
     ) -> impl Future<Output = sqlx::Result<Option<String>>> + Send;
 
-    /// Whether reads that wait for a connection are made together. None of them holds a permit.
-    fn reads_together(extras: &Self::Extras) -> bool;
-
-    /// The text that makes several reads in one tenant, given the one of a single read, and parameters as those
-    /// of the single reads are.
+    /// The text that makes several reads in one tenant, given the one that makes one, and parameters like theirs.
     fn together(sql: &str, params: &[Param<'_>]) -> String;
 
-    /// Runs such a text; says what each read would have been answered, in their order.
+    /// Runs such a text; says what each read is answered, in their order.
     fn fetch_together(
         connection: &mut Self::Connection,
         sql: &Arc<str>,

@@ -109,18 +109,14 @@ impl Gathered {
         let kind = read.kind.clone();
         let looked_at = state.waiting.range(first..).take(LOOKED_AT_MAX);
         let company = looked_at.filter(|(_, read)| read.kind == kind);
-        let numbers: Vec<u64> = company
-            .map(|(number, _)| *number)
-            .take(TOGETHER_MAX)
-            .collect();
+        let company = company.map(|(number, _)| *number).take(TOGETHER_MAX);
+        let numbers: Vec<u64> = company.collect();
         state.under_way += 1;
         state.change(&kind, |count| count.under_way += 1);
-        Some(
-            numbers
-                .into_iter()
-                .filter_map(|number| state.remove(number))
-                .collect(),
-        )
+        let taken = numbers
+            .into_iter()
+            .filter_map(|number| state.remove(number));
+        Some(taken.collect())
     }
 
     /// Counts a statement as ended.
@@ -169,5 +165,136 @@ impl Place<'_> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use super::*;
+
+    /// More statements than a test begins.
+    const MANY: u32 = 100;
+
+    struct Reads {
+        gathered: Gathered,
+        statements: [Arc<str>; 2],
+    }
+
+    impl Reads {
+        fn new() -> Self {
+            Self {
+                gathered: Gathered::default(),
+                statements: ["SELECT 1".into(), "SELECT 1".into()],
+            }
+        }
+
+        fn kind(&self, tenant: &str, statement: usize) -> Kind {
+            let tenant = TenantId::parse(tenant).unwrap();
+            Kind::new(&tenant, &self.statements[statement])
+        }
+
+        /// Begins as many as need not wait.
+        fn begin(&self, kind: &Kind) -> usize {
+            iter::repeat_with(|| self.gathered.may_begin(kind, MANY))
+                .take_while(|begun| *begun)
+                .count()
+        }
+
+        fn join(&self, kind: &Kind, number: i64) -> Place<'_> {
+            self.gathered.join(Read {
+                kind: kind.clone(),
+                sql: Arc::clone(&self.statements[0]),
+                params: vec![Param::Int(number)],
+                since: Instant::now(),
+                reader: oneshot::channel().0,
+            })
+        }
+
+        fn take(&self, under_way_max: u32) -> Option<Vec<i64>> {
+            let taken = self.gathered.take(under_way_max)?;
+            let numbers = taken.iter().map(|read| match read.params[..] {
+                [Param::Int(number)] => number,
+                _ => unreachable!("a read of these tests has a number"),
+            });
+            Some(numbers.collect())
+        }
+    }
+
+    #[test]
+    fn what_need_not_wait_does_not() {
+        let reads = Reads::new();
+        assert_eq!(reads.begin(&reads.kind("one", 0)), 2);
+        assert_eq!(reads.begin(&reads.kind("one", 1)), 2);
+        assert_eq!(reads.begin(&reads.kind("two", 0)), 2);
+        assert!(!reads.gathered.may_begin(&reads.kind("three", 0), 6));
+    }
+
+    #[test]
+    fn those_of_one_tenant_and_statement_are_taken_together_in_their_order() {
+        let reads = Reads::new();
+        let kinds = [("one", 0), ("two", 0), ("one", 1)];
+        let kinds = kinds.map(|(tenant, statement)| reads.kind(tenant, statement));
+        for kind in &kinds {
+            assert_eq!(reads.begin(kind), 2);
+        }
+        let waiting = kinds.iter().cycle().zip(0..6);
+        let _waiting: Vec<_> = waiting
+            .map(|(kind, number)| reads.join(kind, number))
+            .collect();
+        assert_eq!(reads.take(MANY), None);
+        for (index, expected) in [(1, [1, 4]), (0, [0, 3]), (2, [2, 5])] {
+            reads.gathered.ended(&kinds[index]);
+            assert_eq!(reads.take(MANY), Some(expected.to_vec()));
+        }
+        assert_eq!(reads.take(MANY), None);
+    }
+
+    #[test]
+    fn as_many_as_are_made_together_wait_for_nobody() {
+        let reads = Reads::new();
+        let kind = reads.kind("one", 0);
+        assert_eq!(reads.begin(&kind), 2);
+        let mut waiting: Vec<_> = (0..7).map(|number| reads.join(&kind, number)).collect();
+        assert_eq!(reads.take(MANY), None);
+        waiting.push(reads.join(&kind, 7));
+        assert_eq!(reads.take(2), None, "no more statements than there may be");
+        assert_eq!(reads.take(MANY), Some((0..8).collect()));
+        assert_eq!(reads.take(MANY), None);
+    }
+
+    #[test]
+    fn where_too_much_is_under_way_the_longest_waiting_are_next() {
+        let reads = Reads::new();
+        let (one, two) = (reads.kind("one", 0), reads.kind("two", 0));
+        assert_eq!(reads.begin(&one), 2);
+        let _waiting = [
+            reads.join(&two, 1),
+            reads.join(&one, 2),
+            reads.join(&two, 3),
+        ];
+        assert_eq!(reads.take(2), None);
+        reads.gathered.ended(&one);
+        assert_eq!(reads.take(2), Some(vec![1, 3]));
+        reads.gathered.ended(&one);
+        assert_eq!(reads.take(2), Some(vec![2]));
+    }
+
+    #[test]
+    fn of_those_who_went_away_nothing_is_left() {
+        let reads = Reads::new();
+        let kind = reads.kind("one", 0);
+        assert_eq!(reads.begin(&kind), 2);
+        let (stays, goes) = (reads.join(&kind, 1), reads.join(&kind, 2));
+        assert!(goes.leave());
+        drop(goes);
+        reads.gathered.ended(&kind);
+        assert_eq!(reads.take(MANY), Some(vec![1]));
+        assert!(!stays.leave(), "it has been taken");
+        reads.gathered.ended(&kind);
+        reads.gathered.ended(&kind);
+        let state = reads.gathered.lock();
+        assert!(state.waiting.is_empty() && state.kinds.is_empty() && state.under_way == 0);
     }
 }

@@ -128,6 +128,8 @@ impl Backend for Postgres {
 
     const WRITING: Writing = Writing::SideBySide(WRITERS as usize);
 
+    const READS_TOGETHER: bool = true;
+
     fn dialect(sql: &str) -> String {
         // A subquery that is not to be pulled up keeps a join in the order that it is written in.
         let sql = each(sql, |table, alias, condition| {
@@ -211,10 +213,6 @@ impl Backend for Postgres {
     }
 
     calls!();
-
-    fn reads_together(extras: &Extras) -> bool {
-        !extras.distributed
-    }
 
     fn together(sql: &str, params: &[Param<'_>]) -> String {
         arrays::together(sql, params)

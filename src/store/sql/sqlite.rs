@@ -175,6 +175,9 @@ impl Backend for Sqlite {
 
     const WRITING: Writing = Writing::OneForAll;
 
+    // A statement costs next to nothing to begin, and there is no network.
+    const READS_TOGETHER: bool = false;
+
     fn dialect(sql: &str) -> String {
         let sql = each(sql, |table, alias, condition| {
             format!("{table} {alias} ON {condition}")
@@ -260,11 +263,6 @@ impl Backend for Sqlite {
     }
 
     calls!();
-
-    fn reads_together(_: &Extras) -> bool {
-        // A statement costs next to nothing to begin, and there is no network.
-        false
-    }
 
     fn together(sql: &str, _: &[Param<'_>]) -> String {
         sql.to_owned()

@@ -36,7 +36,7 @@ impl<DB: Backend> Shared<DB> {
         params: &[Param<'_>],
     ) -> Result<Option<String>> {
         let alone = || self.read(&self.pools.readers, sql, params);
-        if !DB::reads_together(&self.extras) {
+        if !DB::READS_TOGETHER {
             return alone().await;
         }
         let kind = Kind::new(tenant, sql);
@@ -88,35 +88,30 @@ impl<DB: Backend> Shared<DB> {
             let waited = read.since.elapsed();
             self.metrics.database.waited(Pool::Readers, waited);
         }
-        let readers = &self.pools.readers;
-        let reads = match <[Read; 1]>::try_from(reads) {
-            Ok(
-                [
-                    Read {
-                        sql,
-                        params,
-                        reader,
-                        ..
-                    },
-                ],
-            ) => {
-                drop(reader.send(self.read(readers, &sql, &params).await));
-                return;
-            }
-            Err(reads) => reads,
+        let answers = match &*reads {
+            [read] => vec![
+                self.read(&self.pools.readers, &read.sql, &read.params)
+                    .await,
+            ],
+            reads => self.answers(reads).await.unwrap_or_default(),
         };
-        let Ok(mut connection) = readers.acquire().await else {
-            return;
-        };
-        match self.fetch_together(&mut connection, &reads).await {
+        for (read, answer) in reads.into_iter().zip(answers) {
+            // Whoever has gone away needs no answer.
+            drop(read.reader.send(answer));
+        }
+    }
+
+    async fn answers(&self, reads: &[Read]) -> Option<Vec<Result<Option<String>>>> {
+        let mut reader = self.pools.readers.acquire().await.ok()?;
+        match self.fetch_together(&mut reader, reads).await {
             Ok(answers) => {
-                connection.keep();
-                for (read, answer) in reads.into_iter().zip(answers) {
-                    // Whoever has gone away needs no answer.
-                    drop(read.reader.send(Ok(answer)));
-                }
+                reader.keep();
+                Some(answers.into_iter().map(Ok).collect())
             }
-            Err(error) => drop(go_on_after(error, &mut connection)),
+            Err(error) => {
+                drop(go_on_after(error, &mut reader));
+                None
+            }
         }
     }
 
