@@ -1,7 +1,8 @@
 //! Reads that wait until they are made together: which of them, and when.
 
 use std::{
-    collections::{BTreeMap, HashMap, hash_map::Entry},
+    collections::{BTreeMap, HashMap},
+    iter,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -18,21 +19,16 @@ const TOGETHER_MAX: usize = 8;
 /// one on its way. One more is begun where as many reads wait as are made together at most.
 const UNDER_WAY_FEW: u32 = 2;
 
-/// Among how many that wait longest company is looked for, so that a look takes no longer however many wait.
-const LOOKED_AT_MAX: usize = 64;
-
 /// The reads that wait, and the statements that are under way.
 #[derive(Default)]
 pub(crate) struct Gathered(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// In the order in which they came.
-    waiting: BTreeMap<u64, Read>,
+    /// Those of which any wait, or are under way.
+    kinds: HashMap<Kind, Queue>,
     came: u64,
     under_way: u32,
-    /// The same by kind, where there is any.
-    kinds: HashMap<Kind, Count>,
 }
 
 /// What can be made together: in one tenant one statement. There is one of each for as long as the store is
@@ -40,9 +36,10 @@ struct State {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Kind(TenantId, usize);
 
-#[derive(Default, PartialEq, Eq)]
-struct Count {
-    waiting: usize,
+#[derive(Default)]
+struct Queue {
+    /// In the order in which they came.
+    waiting: BTreeMap<u64, Read>,
     under_way: u32,
 }
 
@@ -59,6 +56,7 @@ pub(super) struct Read {
 /// A place among those who wait, given up where it is dropped.
 pub(super) struct Place<'a> {
     gathered: &'a Gathered,
+    kind: Kind,
     number: u64,
 }
 
@@ -73,57 +71,54 @@ impl Gathered {
     /// to wait.
     pub(super) fn may_begin(&self, kind: &Kind, under_way_max: u32) -> bool {
         let mut state = self.lock();
-        if state.under_way >= under_way_max {
-            return false;
+        let few = |queue: &Queue| queue.under_way < UNDER_WAY_FEW;
+        let may = state.under_way < under_way_max && state.kinds.get(kind).is_none_or(few);
+        if may {
+            state.begin(kind.clone());
         }
-        let count = state.kinds.entry(kind.clone()).or_default();
-        let few = count.under_way < UNDER_WAY_FEW;
-        count.under_way += u32::from(few);
-        state.under_way += u32::from(few);
-        few
+        may
     }
 
     /// Has a read wait until it is taken.
     pub(super) fn join(&self, read: Read) -> Place<'_> {
         let mut state = self.lock();
-        let number = state.came;
+        let (kind, number) = (read.kind.clone(), state.came);
         state.came += 1;
-        state.kinds.entry(read.kind.clone()).or_default().waiting += 1;
-        state.waiting.insert(number, read);
+        let queue = state.kinds.entry(kind.clone()).or_default();
+        queue.waiting.insert(number, read);
         Place {
             gathered: self,
+            kind,
             number,
         }
     }
 
     /// Takes the reads that are to be made together now, if any: they count as one statement under way, of which
-    /// there are no more than so many.
+    /// there are no more than so many. The last quarter of these is for kinds of which few are under way: however
+    /// much a tenant reads, another one need not wait for it.
     pub(super) fn take(&self, under_way_max: u32) -> Option<Vec<Read>> {
         let mut state = self.lock();
         if state.under_way >= under_way_max {
             return None;
         }
-        // Not much is in the way of one that is due: of a kind that is not, few wait, and statements are under way.
-        let mut waiting = state.waiting.iter();
-        let (first, read) = waiting.find(|(_, read)| state.is_due(&read.kind))?;
-        let kind = read.kind.clone();
-        let looked_at = state.waiting.range(first..).take(LOOKED_AT_MAX);
-        let company = looked_at.filter(|(_, read)| read.kind == kind);
-        let company = company.map(|(number, _)| *number).take(TOGETHER_MAX);
-        let numbers: Vec<u64> = company.collect();
-        state.under_way += 1;
-        state.change(&kind, |count| count.under_way += 1);
-        let taken = numbers
-            .into_iter()
-            .filter_map(|number| state.remove(number));
-        Some(taken.collect())
+        let room_for_more = state.under_way < under_way_max - under_way_max / 4;
+        let due = |queue: &Queue| {
+            queue.under_way < UNDER_WAY_FEW || room_for_more && queue.waiting.len() >= TOGETHER_MAX
+        };
+        let due = state.kinds.iter().filter(|(_, queue)| due(queue));
+        let oldest = due.filter_map(|(kind, queue)| Some((queue.waiting.keys().next()?, kind)));
+        let (_, kind) = oldest.min_by_key(|(number, _)| **number)?;
+        let kind = kind.clone();
+        let queue = state.begin(kind);
+        let waiting = iter::from_fn(|| queue.waiting.pop_first());
+        Some(waiting.take(TOGETHER_MAX).map(|(_, read)| read).collect())
     }
 
     /// Counts a statement as ended.
     pub(super) fn ended(&self, kind: &Kind) {
         let mut state = self.lock();
         state.under_way -= 1;
-        state.change(kind, |count| count.under_way -= 1);
+        state.change(kind, |queue| queue.under_way -= 1);
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -132,33 +127,30 @@ impl Gathered {
 }
 
 impl State {
-    /// Whether a statement of this kind is to begin.
-    fn is_due(&self, kind: &Kind) -> bool {
-        self.kinds
-            .get(kind)
-            .is_some_and(|count| count.under_way < UNDER_WAY_FEW || count.waiting >= TOGETHER_MAX)
+    fn begin(&mut self, kind: Kind) -> &mut Queue {
+        self.under_way += 1;
+        let queue = self.kinds.entry(kind).or_default();
+        queue.under_way += 1;
+        queue
     }
 
-    fn remove(&mut self, number: u64) -> Option<Read> {
-        let read = self.waiting.remove(&number)?;
-        self.change(&read.kind, |count| count.waiting -= 1);
-        Some(read)
-    }
-
-    fn change(&mut self, kind: &Kind, change: impl FnOnce(&mut Count)) {
-        if let Entry::Occupied(mut entry) = self.kinds.entry(kind.clone()) {
-            change(entry.get_mut());
-            if *entry.get() == Count::default() {
-                entry.remove();
-            }
+    /// Changes a queue; of one that is not needed any more nothing is kept.
+    fn change<T>(&mut self, kind: &Kind, change: impl FnOnce(&mut Queue) -> T) -> Option<T> {
+        let queue = self.kinds.get_mut(kind)?;
+        let changed = change(queue);
+        if queue.waiting.is_empty() && queue.under_way == 0 {
+            self.kinds.remove(kind);
         }
+        Some(changed)
     }
 }
 
 impl Place<'_> {
     /// Gives it up; whether it had not been taken.
     pub(super) fn leave(&self) -> bool {
-        self.gathered.lock().remove(self.number).is_some()
+        let mut state = self.gathered.lock();
+        let left = state.change(&self.kind, |queue| queue.waiting.remove(&self.number));
+        left.flatten().is_some()
     }
 }
 
@@ -170,8 +162,6 @@ impl Drop for Place<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::iter;
-
     use super::*;
 
     /// More statements than a test begins.
@@ -282,6 +272,17 @@ mod tests {
     }
 
     #[test]
+    fn however_much_one_tenant_reads_another_need_not_wait() {
+        let reads = Reads::new();
+        let (one, two) = (reads.kind("one", 0), reads.kind("two", 0));
+        assert_eq!(reads.begin(&one), 2);
+        let _waiting: Vec<_> = (0..1_000).map(|number| reads.join(&one, number)).collect();
+        let taken = iter::from_fn(|| reads.take(16)).count();
+        assert_eq!(taken, 10, "besides the two that were under way");
+        assert!(reads.gathered.may_begin(&two, 16));
+    }
+
+    #[test]
     fn of_those_who_went_away_nothing_is_left() {
         let reads = Reads::new();
         let kind = reads.kind("one", 0);
@@ -295,6 +296,6 @@ mod tests {
         reads.gathered.ended(&kind);
         reads.gathered.ended(&kind);
         let state = reads.gathered.lock();
-        assert!(state.waiting.is_empty() && state.kinds.is_empty() && state.under_way == 0);
+        assert!(state.kinds.is_empty() && state.under_way == 0);
     }
 }
