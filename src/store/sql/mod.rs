@@ -6,6 +6,8 @@
 //! A statement costs a round trip on Postgres and a change of threads on SQLite, a row inside of
 //! it next to nothing; and the Rust around them is the same for both.
 //!
+//! Reads that would wait for one another are made as one statement (`together`).
+//!
 //! `statements` holds their texts, in SQLite's dialect; [`Backend::dialect`] translates them.
 
 mod announcements;

@@ -60,10 +60,12 @@ impl<DB: Backend> Shared<DB> {
                 self.metrics.database.waited(Pool::Readers, patience);
                 return Err(DB::classify(sqlx::Error::PoolTimedOut));
             }
+            // Taken just now: the answer is on its way.
             Err(_) => told.await,
         };
         match told {
             Ok(answer) => answer,
+            // They could not be made together.
             Err(_) => alone().await,
         }
     }
@@ -78,12 +80,12 @@ impl<DB: Backend> Shared<DB> {
     fn begin_what_is_due(self: &Arc<Self>) {
         while let Some(reads) = self.gathered.take(self.pools.readers.size()) {
             let under_way = self.under_way(reads[0].kind.clone());
-            tokio::spawn(async move { under_way.shared.answer(reads).await });
+            tokio::spawn(async move { under_way.shared.answer_all(reads).await });
         }
     }
 
     /// Answers reads. Where they cannot be made together nobody is told, and each is made alone.
-    async fn answer(&self, reads: Vec<Read>) {
+    async fn answer_all(&self, reads: Vec<Read>) {
         for read in &reads {
             let waited = read.since.elapsed();
             self.metrics.database.waited(Pool::Readers, waited);
@@ -93,7 +95,7 @@ impl<DB: Backend> Shared<DB> {
                 self.read(&self.pools.readers, &read.sql, &read.params)
                     .await,
             ],
-            reads => self.answers(reads).await.unwrap_or_default(),
+            reads => self.read_all(reads).await.unwrap_or_default(),
         };
         for (read, answer) in reads.into_iter().zip(answers) {
             // Whoever has gone away needs no answer.
@@ -101,7 +103,8 @@ impl<DB: Backend> Shared<DB> {
         }
     }
 
-    async fn answers(&self, reads: &[Read]) -> Option<Vec<Result<Option<String>>>> {
+    /// Makes reads together; none where that fails.
+    async fn read_all(&self, reads: &[Read]) -> Option<Vec<Result<Option<String>>>> {
         let mut reader = self.pools.readers.acquire().await.ok()?;
         match self.fetch_together(&mut reader, reads).await {
             Ok(answers) => {
