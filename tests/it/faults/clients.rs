@@ -6,6 +6,7 @@ use std::{
 };
 
 use tokio::{sync::watch, time::timeout};
+use tonic::Status;
 
 use super::{
     accounts::{Asked, Call, PAGE, Told},
@@ -24,9 +25,6 @@ pub(crate) const USERS: [&str; 3] = ["ana", "ben", "cleo"];
 /// The subject of the last thread, at which watchers stop.
 pub(crate) const LAST: &str = "the end";
 
-/// How long a client waits for an answer.
-const DEADLINE: Duration = Duration::from_secs(2);
-
 /// How many threads are written to at a time.
 const THREADS: usize = 5;
 
@@ -37,18 +35,21 @@ pub(crate) struct RetryPolicy {
     first: Duration,
     max: Duration,
     factor: u32,
+    /// How long the client waits for an answer to one attempt; then it gives up.
+    deadline: Duration,
     /// Whether the client does so for every other write, knowing that nothing comes between; and
     /// sends nothing without a request id.
     others_too: bool,
 }
 
 impl RetryPolicy {
-    /// The documented one.
+    /// The documented one. It names no deadline: this one is for a disk of the machine that hangs for seconds.
     pub(crate) const DOCUMENTED: Self = Self {
         attempts: 4,
         first: Duration::from_millis(200),
         max: Duration::from_secs(2),
         factor: 3,
+        deadline: Duration::from_secs(10),
         others_too: true,
     };
 
@@ -56,6 +57,7 @@ impl RetryPolicy {
     pub(crate) const QUICK: Self = Self {
         first: Duration::from_millis(20),
         max: Duration::from_millis(200),
+        deadline: Duration::from_secs(2),
         others_too: false,
         ..Self::DOCUMENTED
     };
@@ -90,14 +92,14 @@ pub(crate) struct Client {
     own_messages: Vec<MessageNo>,
     /// What may or may not have been sent.
     unanswered: Vec<Asked>,
-    /// How many calls failed for good.
-    pub(crate) failed: usize,
+    /// The calls that failed for good, and how.
+    pub(crate) failed: Vec<String>,
 }
 
 /// How an attempt ended.
 enum Attempt {
     Told(Box<Told>),
-    Unavailable,
+    Unavailable(Status),
     GivenUp,
 }
 
@@ -121,7 +123,7 @@ impl Client {
             dice,
             own_messages: Vec::new(),
             unanswered: Vec::new(),
-            failed: 0,
+            failed: Vec::new(),
         }
     }
 
@@ -129,8 +131,8 @@ impl Client {
     pub(crate) async fn work(mut self, finish: watch::Receiver<bool>) -> Self {
         while !*finish.borrow() {
             let asked = self.something();
-            if self.call(&asked).await.is_none() {
-                self.failed += 1;
+            if let Err(how) = self.call(&asked).await {
+                self.failed.push(format!("{asked:?}: {how}"));
                 if let Asked::Act(
                     Action::Send { .. }
                     | Action::Reply {
@@ -165,7 +167,7 @@ impl Client {
 
     async fn insist(&mut self, asked: &Asked) {
         soon("an answer", async {
-            while self.call(asked).await.is_none() {
+            while self.call(asked).await.is_err() {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         })
@@ -251,8 +253,9 @@ impl Client {
         format!("{} {}", self.name, self.crowd.number())
     }
 
-    /// Calls, and calls again where the policy says so; none: there was no answer.
-    async fn call(&mut self, asked: &Asked) -> Option<Box<Told>> {
+    /// Calls, and calls again where the policy says so; an error says why there was no answer.
+    async fn call(&mut self, asked: &Asked) -> Result<Box<Told>, String> {
+        let mut last = None;
         let mut wait = self.retries.first;
         for attempt in 0..self.retries.attempts(asked) {
             if attempt > 0 {
@@ -263,13 +266,13 @@ impl Client {
             match self.attempt(asked).await {
                 Attempt::Told(told) => {
                     self.learn(asked, &told);
-                    return Some(told);
+                    return Ok(told);
                 }
-                Attempt::GivenUp => return None,
-                Attempt::Unavailable => {}
+                Attempt::GivenUp => return Err("given up".to_owned()),
+                Attempt::Unavailable(status) => last = Some(status),
             }
         }
-        None
+        Err(format!("after all attempts: {last:?}"))
     }
 
     async fn attempt(&mut self, asked: &Asked) -> Attempt {
@@ -277,14 +280,14 @@ impl Client {
         let patience = if self.crowd.vanishes() {
             Duration::from_micros(self.dice.below(3_000))
         } else {
-            DEADLINE
+            self.retries.deadline
         };
         let begun = self.crowd.now();
         let told = timeout(patience, ask(&client, &self.crowd, asked)).await;
         let ended = self.crowd.now();
         let (answered, attempt) = match told {
             Ok(Ok(told)) => (Some((ended, told.clone())), Attempt::Told(Box::new(told))),
-            Ok(Err(())) => (None, Attempt::Unavailable),
+            Ok(Err(status)) => (None, Attempt::Unavailable(status)),
             Err(_) => (None, Attempt::GivenUp),
         };
         let is_read = matches!(asked, Asked::Read(_));
@@ -311,8 +314,12 @@ impl Client {
     }
 }
 
-/// Asks once; without an answer it can be asked again.
-async fn ask(client: &crate::support::Client, crowd: &Crowd, asked: &Asked) -> Result<Told, ()> {
+/// Asks once; on an error it can be asked again.
+async fn ask(
+    client: &crate::support::Client,
+    crowd: &Crowd,
+    asked: &Asked,
+) -> Result<Told, Status> {
     let status = match asked {
         Asked::Act(action) => match words::call(client, &crowd.names, action).await {
             Ok(reply) => {
@@ -341,6 +348,6 @@ async fn ask(client: &crate::support::Client, crowd: &Crowd, asked: &Asked) -> R
     };
     match crowd.ending(&status) {
         Ending::Refused => Ok(Told::Refused(words::refusal(&status))),
-        Ending::Unavailable | Ending::Expired => Err(()),
+        Ending::Unavailable | Ending::Expired => Err(status),
     }
 }

@@ -104,14 +104,14 @@ impl Work {
         .await;
     }
 
-    /// Has the clients finish; how many calls failed for good.
-    pub(crate) async fn finish(&mut self) -> usize {
+    /// Has the clients finish; the calls that failed for good, and how.
+    pub(crate) async fn finish(&mut self) -> Vec<String> {
         self.finish.send_replace(true);
-        let mut failed = 0;
+        let mut failed = Vec::new();
         let clients = self.clients.drain(..).collect::<Vec<_>>();
         for client in soon("the clients' end", join_all(clients)).await {
-            let client = client.expect("a client goes on to its end");
-            failed += client.failed;
+            let mut client = client.expect("a client goes on to its end");
+            failed.append(&mut client.failed);
             client.settle().await;
         }
         failed
