@@ -73,10 +73,11 @@ fn log<S>(settings: &Settings) -> Result<impl Layer<S>, String>
 where
     S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
 {
-    // A bare level is meant for our own log; libraries speak up when something is wrong.
+    // A bare level is meant for our own log; libraries speak up when something is wrong. That a statement took
+    // long, or a connection, metrics tell; the log would begin with it, where it should with the address.
     let filter = match settings.log.as_str() {
         level @ ("error" | "warn" | "info" | "debug" | "trace") => {
-            format!("warn,letterbox={level}")
+            format!("warn,sqlx::query=error,sqlx::pool::acquire=error,letterbox={level}")
         }
         other => other.to_owned(),
     };

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use sqlx::Connection;
+
 use super::{
     caller::{client, send, to_send},
     deployment::{Deployment, Server},
@@ -20,6 +22,40 @@ async fn the_first_line_of_the_log_names_the_free_port_that_was_taken(
     assert_ne!(server.address().port(), 0);
     let sent = send(server.client("ana"), to_send(&["ben"], "plans", "Lunch?")).await;
     assert_eq!(sent.number, 1);
+}
+
+/// Starts a process; its start is held up for as long as makes a statement a slow one.
+async fn started_slowly(deployment: &Deployment, arguments: &[&str]) -> Process {
+    deployment.serve(&[]).await.stop().await;
+    let mut somebody = deployment.postgres().await;
+    let lock = sqlx::raw_sql("BEGIN; LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE");
+    lock.execute(&mut somebody).await.unwrap();
+    let process = Process::start(deployment.command(arguments));
+    eventually("a slow statement", async || {
+        let slow = "SELECT true FROM pg_stat_activity WHERE datname = current_database()
+            AND wait_event_type = 'Lock' AND query_start < now() - interval '1.1 s'";
+        let slow = sqlx::query_scalar::<_, bool>(slow);
+        let found = slow.fetch_optional(&mut deployment.postgres().await).await;
+        found.unwrap()
+    })
+    .await;
+    somebody.close().await.unwrap();
+    process
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_slow_the_database_is_the_address_is_the_first_thing_logged() {
+    let deployment = Deployment::new(Database::Postgres).await;
+    let process = started_slowly(&deployment, &["--listen=127.0.0.1:0"]).await;
+    process.try_address().await.expect("an address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_slow_is_logged_where_that_is_asked_for() {
+    let deployment = Deployment::new(Database::Postgres).await;
+    let arguments = ["--listen=127.0.0.1:0", "--log=warn,letterbox=info"];
+    let process = started_slowly(&deployment, &arguments).await;
+    process.line_with("slow statement").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
