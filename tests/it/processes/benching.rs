@@ -21,7 +21,7 @@ async fn bench(deployment: &Deployment, server: &Server, arguments: &[&str]) -> 
     ended
 }
 
-/// The one object that a measurement prints; of one that is long enough for a call to end, whatever the disk does.
+/// The one object that a measurement prints; it is made again where no call has ended in so short a time.
 async fn measured(deployment: &Deployment, server: &Server, arguments: &[&str]) -> Value {
     let short = ["--duration", "300ms", "--warmup", "50ms", "--json"];
     eventually("a measurement of something", async || {
